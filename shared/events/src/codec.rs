@@ -1,0 +1,90 @@
+//! Avro datums of every record, behind the Confluent header.
+//!
+//! serde_avro_fast does the bytes; this module says which field goes where. Records are decoded by
+//! field name with the *writer's* schema, so a record of an older schema version reads as well: what it
+//! lacks gets its default, what we no longer know is skipped. A datum must be consumed exactly.
+
+mod hop;
+mod row;
+
+pub use hop::{HopCodec, VectorCodec};
+pub use row::{RawReader, RawWriter};
+
+use crate::wire;
+use serde::de::DeserializeSeed;
+use serde::{Deserialize, Serialize};
+use serde_avro_fast::de::{DeserializerConfig, DeserializerState, read::SliceRead};
+use serde_avro_fast::ser::SerializerConfig;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Longest array and deepest nesting that a datum may have: enough for every record of ours.
+const MAX_SEQUENCE: usize = 10_000;
+const MAX_DEPTH: usize = 16;
+
+/// Why a record could not be encoded or decoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The Avro schema itself cannot be read.
+    #[error("the Avro schema cannot be read: {0}")]
+    Schema(String),
+    /// The bytes are not a datum of the schema.
+    #[error("{0}")]
+    Datum(String),
+    /// There are bytes after the datum.
+    #[error("{0} bytes follow the end of the record")]
+    Trailing(usize),
+    /// The value does not fit the schema.
+    #[error("{0}")]
+    Value(String),
+}
+
+/// A parsed Avro schema; cheap to clone.
+#[derive(Clone)]
+pub struct AvroSchema(Arc<serde_avro_fast::Schema>);
+
+impl AvroSchema {
+    /// Parses an Avro schema.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] with the parser's word.
+    pub fn parse(json: &str) -> Result<Self, Error> {
+        json.parse().map(|s| Self(Arc::new(s))).map_err(|e: serde_avro_fast::schema::SchemaError| Error::Schema(e.to_string()))
+    }
+
+    /// Appends header and datum of `value` to `out`.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when the value does not fit; `out` is then as it was.
+    pub fn encode<T: Serialize>(&self, id: u32, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+        let start = out.len();
+        out.extend_from_slice(&wire::header(id));
+        let mut config = SerializerConfig::new(&self.0);
+        serde_avro_fast::to_datum(value, &mut *out, &mut config).map(|_| ()).map_err(|e| {
+            out.truncate(start);
+            Error::Value(e.to_string())
+        })
+    }
+
+    /// Decodes a datum (without header) that must end where `bytes` end.
+    ///
+    /// # Errors
+    /// [`Error::Datum`] or [`Error::Trailing`].
+    pub fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, Error> {
+        self.decode_seed(bytes, PhantomData)
+    }
+
+    fn decode_seed<'de, S: DeserializeSeed<'de>>(&self, bytes: &'de [u8], seed: S) -> Result<S::Value, Error> {
+        let mut config = DeserializerConfig::new(&self.0);
+        config.max_seq_size = MAX_SEQUENCE;
+        config.allowed_depth = MAX_DEPTH;
+        let mut state = DeserializerState::with_config(SliceRead::new(bytes), config);
+        let value = seed.deserialize(state.deserializer()).map_err(|e| Error::Datum(e.to_string()))?;
+        let mut rest = state.into_reader();
+        match std::io::copy(&mut rest, &mut std::io::sink()) {
+            Ok(0) => Ok(value),
+            Ok(n) => Err(Error::Trailing(n as usize)),
+            Err(e) => Err(Error::Datum(e.to_string())),
+        }
+    }
+}

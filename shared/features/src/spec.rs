@@ -1,0 +1,51 @@
+//! What a hop computes: compiled from the pipeline file.
+
+use compact_str::CompactString;
+use tidemill_expr::Program;
+
+/// How a window's entries become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aggregate {
+    /// Number of events.
+    Count,
+    /// Sum of the column.
+    Sum,
+    /// Arithmetic mean of the column.
+    Mean,
+    /// Smallest value of the column.
+    Min,
+    /// Largest value of the column.
+    Max,
+}
+
+/// One column of the feature vector: a feature over one of its windows.
+#[derive(Debug, Clone)]
+pub struct FeatureSpec {
+    /// The vector's column: `<entity>_<feature>_<window>`.
+    pub name: CompactString,
+    /// How.
+    pub aggregate: Aggregate,
+    /// Of which [`HopSpec::columns`]; `None` for a count.
+    pub column: Option<usize>,
+    /// Window length `w`, microseconds: the window is `(t-d-w, t-d]`.
+    pub window: i64,
+    /// Delay `d`, microseconds.
+    pub delay: i64,
+    /// What an empty window gives; null if `None`. (An empty count is 0 without it.)
+    pub fill: Option<f64>,
+}
+
+/// An entity of the pipeline: a hop of the stream.
+#[derive(Debug, Clone)]
+pub struct HopSpec {
+    /// The entity's name.
+    pub entity: CompactString,
+    /// Event fields whose text is the key; more than one make a composite key.
+    pub key: Vec<usize>,
+    /// What the features aggregate, over the event's fields; each distinct expression once.
+    pub columns: Vec<Program>,
+    /// The features, in vector order.
+    pub features: Vec<FeatureSpec>,
+    /// How late an event may come, microseconds: it widens what the state keeps.
+    pub lateness: i64,
+}
