@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# infra/local/bench.sh [ARGUMENT OF THE BENCHMARK...]
+#
+# The benchmarks, on an infrastructure of their own (.tidemill/bench, fresh data), which is stopped at the end.
+set -euo pipefail
+
+. "$(dirname "$0")/lib/base.sh"
+. "$LOCAL_DIR/lib/env.sh"
+. "$LOCAL_DIR/lib/toolchain.sh"
+. "$LOCAL_DIR/lib/steps.sh"
+
+cd "$REPO_DIR"
+use_home "$REPO_DIR/.tidemill/bench"
+
+finish() {
+  local status=$?
+  trap - EXIT
+  "$LOCAL_DIR/down.sh" --home "$HOME_DIR"
+  print_steps
+  exit "$status"
+}
+trap finish EXIT
+
+run_step "installing what is missing" "$LOCAL_DIR/install.sh"
+build_path
+run_step "building services" "$LOCAL_DIR/build.sh" --profile release
+run_step "building the benchmark" cargo build --release --locked -p tidemill-integration-tests --bin bench
+
+"$LOCAL_DIR/down.sh" --home "$HOME_DIR" --wipe
+run_step "starting infrastructure" "$LOCAL_DIR/up.sh" --home "$HOME_DIR"
+export_env
+use_shared_data
+export TIDEMILL_HOME="$HOME_DIR" TIDEMILL_BIN_DIR="${CARGO_TARGET_DIR:-$REPO_DIR/target}/release"
+run_step "benchmark" "$TIDEMILL_BIN_DIR/bench" "$@"

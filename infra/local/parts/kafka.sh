@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# Apache Kafka (KRaft, one node), run from the jars that install/kafka.sh keeps in the cache.
+
+kafka_version=4.2.1
+
+kafka_title() { echo "Kafka $kafka_version"; }
+kafka_ports() { echo "kafka kafka_controller"; }
+kafka_seconds() { echo 60; }
+kafka_mark() { echo "kafka.Kafka $RUN_DIR/kafka.conf"; }
+
+kafka_libs() { echo "$CACHE_DIR/kafka-$kafka_version-$(hash_of "$INFRA_DIR/kafka/pom.xml" "$INFRA_DIR/kafka/libs.sha256")"; }
+
+kafka_config() {
+  render "$INFRA_DIR/kafka/server.properties" @PORT@ "$(port_of kafka)" \
+    @CONTROLLER_PORT@ "$(port_of kafka_controller)" @DATA@ "$DATA_DIR/kafka"
+}
+
+# Formatted once per data folder; the mark is made last, so a folder without it was never finished.
+kafka_prepare() {
+  local kafka_data=$DATA_DIR/kafka
+  if [ -e "$kafka_data/formatted" ]; then return 0; fi
+  rm -rf "$kafka_data"
+  mkdir -p "$kafka_data"
+  java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$(kafka_libs)/*" kafka.tools.StorageTool format \
+    -t "$(cat "$DATA_DIR/cluster.id")" -c "$RUN_DIR/kafka.conf" >"$LOG_DIR/kafka-format.log" 2>&1 || {
+    last_lines "$LOG_DIR/kafka-format.log" >&2
+    die "Kafka could not format its data folder $kafka_data"
+  }
+  : >"$kafka_data/formatted"
+}
+
+kafka_command() {
+  COMMAND=(java -Xms256m -Xmx768m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError
+    -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true
+    '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS'
+    -cp "$(kafka_libs)/*" kafka.Kafka "$RUN_DIR/kafka.conf")
+}
+
+# The broker answers a metadata request and names itself.
+kafka_ready() {
+  port_busy "$(port_of kafka)" && kcat -b "127.0.0.1:$(port_of kafka)" -L -m 2 2>/dev/null | grep -q 'broker 1 at'
+}
