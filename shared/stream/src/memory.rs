@@ -1,0 +1,124 @@
+//! A broker in memory, with what matters of Kafka's transactions: read_committed and the last stable
+//! offset, markers that take offsets, fencing by transactional id, group generations, offsets committed
+//! in the transaction. Its fuse makes any operation fail before or after it took effect.
+
+mod cluster;
+
+pub use cluster::{Cluster, Visible};
+
+use crate::broker::{Broker, Committed, Delivered, Polled, Record};
+use crate::task::{Restore, Until};
+use crate::{Error, Outputs};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// One member's clients on a [`Cluster`].
+pub struct MemoryBroker {
+    cluster: Arc<Mutex<Cluster>>,
+    member: String,
+    input: String,
+    outputs: Vec<String>,
+    epoch: u64,
+    generation: u64,
+    assignment: Vec<i32>,
+    positions: BTreeMap<i32, i64>,
+}
+
+impl MemoryBroker {
+    /// Clients of group member (and transactional id) `member` that read `input` and write `outputs`.
+    #[must_use]
+    pub fn new(cluster: Arc<Mutex<Cluster>>, member: &str, input: &str, outputs: &[&str]) -> Self {
+        Self {
+            cluster,
+            member: member.to_owned(),
+            input: input.to_owned(),
+            outputs: outputs.iter().map(|&o| o.to_owned()).collect(),
+            epoch: 0,
+            generation: 0,
+            assignment: Vec::new(),
+            positions: BTreeMap::new(),
+        }
+    }
+
+    fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Broker for MemoryBroker {
+    fn poll(&mut self, _wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error> {
+        let cluster = self.cluster.clone();
+        let mut cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut polled = Polled::default();
+        cluster.blow(|_| ())?;
+        let (generation, assignment) = cluster.assigned(&self.member);
+        if generation != self.generation {
+            (self.generation, self.assignment, polled.rebalanced) = (generation, assignment, true);
+            self.positions.clear();
+            return Ok(polled);
+        }
+        for (partition, position) in &mut self.positions {
+            for entry in cluster.visible(&self.input, *partition, *position) {
+                *position = entry.offset + 1;
+                if !each(&entry.record(*partition)) {
+                    return Ok(polled);
+                }
+            }
+            polled.ended.push(*partition);
+        }
+        Ok(polled)
+    }
+
+    fn assignment(&self) -> Vec<i32> {
+        self.assignment.clone()
+    }
+
+    fn committed(&mut self, partitions: &[i32]) -> Result<BTreeMap<i32, Committed>, Error> {
+        let mut cluster = self.cluster();
+        cluster.blow(|_| ())?;
+        cluster.settle_offsets(partitions)?;
+        Ok(partitions.iter().filter_map(|p| Some((*p, cluster.committed(*p)?.clone()))).collect())
+    }
+
+    fn resume(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
+        self.positions = offsets.clone();
+        Ok(())
+    }
+
+    fn fold(&mut self, restore: &Restore, each: &mut dyn FnMut(&Record<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        let mut cluster = self.cluster();
+        cluster.blow(|_| ())?;
+        let end = match restore.until {
+            Until::Before(offset) => offset,
+            Until::Through(offset) => offset + 1,
+        };
+        let entries = cluster.visible(&restore.topic, restore.partition, 0);
+        if let Until::Through(offset) = restore.until
+            && !entries.iter().any(|e| e.offset == offset)
+        {
+            return Err(Error::Rebuild(format!("offset {offset} of {} is not there", restore.topic)));
+        }
+        entries.iter().filter(|e| e.offset < end).try_for_each(|e| each(&e.record(restore.partition)))
+    }
+
+    fn produce(&mut self, outputs: &Outputs) -> Result<Delivered, Error> {
+        let (member, epoch, topics) = (self.member.clone(), self.epoch, self.outputs.clone());
+        let mut cluster = self.cluster();
+        cluster.blow(|c| c.append(&member, epoch, &topics, outputs))?
+    }
+
+    fn commit(&mut self, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error> {
+        let (member, epoch, generation) = (self.member.clone(), self.epoch, self.generation);
+        let mut cluster = self.cluster();
+        cluster.blow(|c| c.commit(&member, epoch, generation, offsets))?
+    }
+
+    fn connect(&mut self) -> Result<(), Error> {
+        self.epoch = self.cluster().init(&self.member);
+        self.generation = 0;
+        self.assignment.clear();
+        self.positions.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The records that a batch wants written, in one buffer.
+
+use std::ops::Range;
+
+/// A record to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Output<'a> {
+    /// Which of the stage's output topics.
+    pub topic: usize,
+    /// Partition there.
+    pub partition: i32,
+    /// The key, if any.
+    pub key: Option<&'a [u8]>,
+    /// The value.
+    pub payload: &'a [u8],
+    /// The W3C `traceparent` header to carry on, if any.
+    pub traceparent: Option<&'a [u8]>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    topic: usize,
+    partition: i32,
+    key: Option<Range<usize>>,
+    payload: Range<usize>,
+    traceparent: Option<Range<usize>>,
+}
+
+/// Records waiting for the batch's transaction. Keys and payloads share one buffer that is reused from
+/// batch to batch, so that a record costs no allocation.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl Outputs {
+    /// Adds a record whose value `write` appends to the buffer. When `write` fails, nothing is added.
+    ///
+    /// # Errors
+    /// Whatever `write` returns.
+    pub fn push<E>(
+        &mut self,
+        topic: usize,
+        partition: i32,
+        key: Option<&[u8]>,
+        traceparent: Option<&[u8]>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.bytes.len();
+        if let Err(e) = write(&mut self.bytes) {
+            self.bytes.truncate(start);
+            return Err(e);
+        }
+        let payload = start..self.bytes.len();
+        let key = key.map(|k| self.append(k));
+        let traceparent = traceparent.map(|t| self.append(t));
+        self.entries.push(Entry { topic, partition, key, payload, traceparent });
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// The records, in the order they were added.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Output<'_>> {
+        self.entries.iter().map(|e| Output {
+            topic: e.topic,
+            partition: e.partition,
+            key: e.key.clone().map(|r| &self.bytes[r]),
+            payload: &self.bytes[e.payload.clone()],
+            traceparent: e.traceparent.clone().map(|r| &self.bytes[r]),
+        })
+    }
+
+    /// How many records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of all keys and values.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+
+    /// How far the outputs go now; [`Outputs::truncate`] returns to it.
+    #[must_use]
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.entries.len(), self.bytes.len())
+    }
+
+    /// Forgets what was added since `mark`.
+    pub(crate) fn truncate(&mut self, mark: (usize, usize)) {
+        self.entries.truncate(mark.0);
+        self.bytes.truncate(mark.1);
+    }
+}

@@ -1,0 +1,328 @@
+//! The loop itself.
+
+use crate::task::Stage;
+use crate::{Broker, Committed, Error, Metadata, Outputs, Record, Stats, Task};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// When a batch closes, and how long the loop waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Input records in a transaction, at most.
+    pub records: usize,
+    /// Output bytes after which a transaction takes no more input.
+    pub bytes: usize,
+    /// Microseconds that the first record of a batch waits for company.
+    pub linger: i64,
+    /// Microseconds that a partition rests when something it needs is away.
+    pub retry: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { records: 8_000, bytes: 8 << 20, linger: 4_000, retry: 500_000 }
+    }
+}
+
+/// Microseconds between two ticks.
+const TICK: i64 = 100_000;
+
+/// A stage on a broker: one consumer, one transactional producer, one task per owned partition.
+pub struct Runner<B, S: Stage> {
+    broker: B,
+    stage: S,
+    limits: Limits,
+    clock: Box<dyn Fn() -> i64 + Send>,
+    stats: Arc<Stats>,
+    slots: BTreeMap<i32, Slot<S::Task>>,
+    outputs: Outputs,
+    batch: Batch,
+    next_tick: i64,
+}
+
+/// A task and where it stands.
+struct Slot<T> {
+    task: T,
+    /// First offset not processed.
+    next: i64,
+    /// First offset not committed.
+    committed: i64,
+    /// Commit number of the committed state.
+    seq: u64,
+    /// The partition rests until then: a record of it could not be processed.
+    resting: Option<i64>,
+}
+
+/// The open batch.
+#[derive(Default)]
+struct Batch {
+    records: usize,
+    /// When its first record was processed.
+    opened: Option<i64>,
+    /// The last poll stopped because the batch was full, not because nothing more was at hand.
+    full: bool,
+}
+
+impl<B: Broker, S: Stage> Runner<B, S> {
+    /// A loop over `stage` on `broker`, at the time that `clock` tells (microseconds since 1970).
+    pub fn new(broker: B, stage: S, limits: Limits, clock: Box<dyn Fn() -> i64 + Send>, stats: Arc<Stats>) -> Self {
+        Self {
+            broker,
+            stage,
+            limits,
+            clock,
+            stats,
+            slots: BTreeMap::new(),
+            outputs: Outputs::default(),
+            batch: Batch::default(),
+            next_tick: 0,
+        }
+    }
+
+    /// Runs until `stopped` says so, then finishes the open batch. Aborted and unknown transactions are
+    /// recovered from here; a broker that is away is waited for.
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] only.
+    pub fn run(&mut self, stopped: &dyn Fn() -> bool) -> Result<(), Error> {
+        self.reconnect(stopped)?;
+        while !stopped() {
+            if let Err(error) = self.step() {
+                self.recover(error, stopped)?;
+            }
+        }
+        // a last commit spares the next owner the work; if it fails, the records are simply done again
+        if let Err(error) = self.commit() {
+            tracing::info!(%error, "the last batch was not committed and will be done again");
+        }
+        Ok(())
+    }
+
+    /// One turn: take what is at hand, tick, commit if the batch is due.
+    ///
+    /// # Errors
+    /// [`Error`]; give it to [`Runner::recover`].
+    pub fn step(&mut self) -> Result<(), Error> {
+        let wait = self.wait();
+        let failed = self.take(wait)?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let now = (self.clock)();
+        self.wake(now)?;
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            for slot in self.slots.values_mut() {
+                slot.task.tick(now, &mut self.outputs)?;
+            }
+        }
+        if self.batch_is_due(now) { self.commit() } else { Ok(()) }
+    }
+
+    /// Goes back to a state from which [`Runner::step`] may go on.
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] only.
+    pub fn recover(&mut self, error: Error, stopped: &dyn Fn() -> bool) -> Result<(), Error> {
+        match error {
+            Error::Fatal(_) => Err(error),
+            Error::Aborted(why) => {
+                tracing::warn!(%why, "transaction aborted, its records are done again");
+                Stats::add(&self.stats.aborts, 1);
+                self.resync().or_else(|error| self.recover(error, stopped))
+            }
+            Error::Unavailable(why) | Error::Rebuild(why) => {
+                tracing::warn!(%why, "making the Kafka clients anew");
+                Stats::add(&self.stats.rebuilds, 1);
+                self.reconnect(stopped)
+            }
+        }
+    }
+
+    /// Makes the clients (anew), as often as it takes. The group then assigns partitions, and
+    /// [`Runner::resync`] keeps the states that are still right.
+    fn reconnect(&mut self, stopped: &dyn Fn() -> bool) -> Result<(), Error> {
+        self.stats.ready.store(false, Relaxed);
+        self.forget_batch();
+        while !stopped() {
+            match self.broker.connect() {
+                Err(Error::Fatal(why)) => return Err(Error::Fatal(why)),
+                Err(error) => tracing::warn!(%error, "the broker is away, trying again"),
+                Ok(()) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The task at `partition`, if this member owns it.
+    pub fn task(&self, partition: i32) -> Option<&S::Task> {
+        self.slots.get(&partition).map(|slot| &slot.task)
+    }
+
+    /// How long the next poll may block.
+    fn wait(&self) -> Duration {
+        let now = (self.clock)();
+        let mut until = self.next_tick.max(now);
+        if let Some(opened) = self.batch.opened {
+            until = until.min(opened + self.limits.linger);
+        }
+        for resting in self.slots.values().filter_map(|s| s.resting) {
+            until = until.min(resting);
+        }
+        Duration::from_micros((until - now).clamp(0, TICK) as u64)
+    }
+
+    /// Polls and processes. `Ok(Some(_))` is a task's error, after which the batch must not be committed.
+    fn take(&mut self, wait: Duration) -> Result<Option<Error>, Error> {
+        let Self { broker, slots, outputs, batch, limits, clock, stats, .. } = self;
+        let mut failed = None;
+        let mut now = None;
+        batch.full = false;
+        let polled = broker.poll(wait, &mut |record| {
+            let now = *now.get_or_insert_with(|| clock());
+            let Some(slot) = slots.get_mut(&record.partition) else { return true };
+            if slot.resting.is_some() || record.offset < slot.next {
+                return true;
+            }
+            let mark = outputs.mark();
+            match slot.task.process(record, now, outputs) {
+                Ok(()) => {
+                    slot.next = record.offset + 1;
+                    batch.opened.get_or_insert(now);
+                    batch.records += 1;
+                }
+                Err(Error::Unavailable(why)) => {
+                    outputs.truncate(mark);
+                    tracing::warn!(partition = record.partition, offset = record.offset, %why, "waiting");
+                    Stats::add(&stats.waits, 1);
+                    slot.resting = Some(now + limits.retry);
+                }
+                Err(error) => {
+                    failed = Some(locate(error, record));
+                    return false;
+                }
+            }
+            batch.full = batch.records >= limits.records || outputs.bytes() >= limits.bytes;
+            !batch.full
+        })?;
+        if let Some(started) = now {
+            Stats::add(&stats.process_micros, ((self.clock)() - started).max(0) as u64);
+        }
+        if polled.rebalanced {
+            self.resync()?;
+        }
+        Ok(failed)
+    }
+
+    /// Lets partitions that have rested long enough go on from where they stopped.
+    fn wake(&mut self, now: i64) -> Result<(), Error> {
+        if !self.slots.values().any(|s| s.resting.is_some_and(|until| until <= now)) {
+            return Ok(());
+        }
+        for slot in self.slots.values_mut() {
+            slot.resting = None;
+        }
+        let offsets = self.slots.iter().map(|(p, s)| (*p, s.next)).collect();
+        self.broker.resume(&offsets)
+    }
+
+    fn batch_is_due(&self, now: i64) -> bool {
+        let lingered = self.batch.opened.is_some_and(|opened| now - opened >= self.limits.linger);
+        self.batch.full || lingered || (self.batch.records == 0 && !self.outputs.is_empty())
+    }
+
+    /// Commits the open batch: outputs, then offsets with metadata of every owned partition, so that
+    /// a member that lost its partitions is refused. After it returns the changes are the state.
+    fn commit(&mut self) -> Result<(), Error> {
+        if self.batch.records == 0 && self.outputs.is_empty() {
+            return Ok(());
+        }
+        let started = (self.clock)();
+        let delivered = self.broker.produce(&self.outputs)?;
+        let mut offsets = BTreeMap::new();
+        for (partition, slot) in &mut self.slots {
+            let metadata = Metadata { seq: slot.seq + 1, task: slot.task.checkpoint(&delivered) };
+            offsets.insert(*partition, (slot.next, metadata.encode()));
+        }
+        self.broker.commit(&offsets)?;
+        for slot in self.slots.values_mut() {
+            slot.seq += 1;
+            slot.committed = slot.next;
+            slot.task.commit(slot.seq, self.batch.full);
+        }
+        Stats::add(&self.stats.records, self.batch.records as u64);
+        Stats::add(&self.stats.outputs, self.outputs.len() as u64);
+        Stats::add(&self.stats.commits, 1);
+        Stats::add(&self.stats.commit_micros, ((self.clock)() - started).max(0) as u64);
+        self.outputs.clear();
+        self.batch = Batch::default();
+        Ok(())
+    }
+
+    fn forget_batch(&mut self) {
+        for slot in self.slots.values_mut() {
+            slot.task.abort();
+            slot.next = slot.committed;
+        }
+        self.outputs.clear();
+        self.batch = Batch::default();
+    }
+
+    /// Throws the open batch away and goes on from what the group has committed: keeps the tasks whose
+    /// state is exactly that, restores the others.
+    fn resync(&mut self) -> Result<(), Error> {
+        self.forget_batch();
+        let assigned = self.broker.assignment();
+        self.slots.retain(|partition, _| assigned.contains(partition));
+        let committed = self.broker.committed(&assigned)?;
+        let mut offsets = BTreeMap::new();
+        for partition in assigned {
+            let stand = committed.get(&partition).cloned().unwrap_or_default();
+            offsets.insert(partition, self.resync_partition(partition, &stand)?);
+        }
+        self.broker.resume(&offsets)?;
+        self.stats.partitions.store(self.slots.len() as u64, Relaxed);
+        self.stats.ready.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// Returns the offset to go on from.
+    fn resync_partition(&mut self, partition: i32, stand: &Committed) -> Result<i64, Error> {
+        let metadata = match stand.offset {
+            None => Metadata::default(),
+            Some(_) => Metadata::decode(&stand.metadata).map_err(|e| Error::Fatal(format!("partition {partition}: {e}")))?,
+        };
+        let offset = stand.offset.unwrap_or(0);
+        if let Some(slot) = self.slots.get_mut(&partition)
+            && slot.committed == offset
+            && slot.seq == metadata.seq
+        {
+            slot.resting = None;
+            return Ok(offset);
+        }
+        self.slots.remove(&partition);
+        let (mut task, restore) = self.stage.open(partition, stand, &metadata.task, metadata.seq)?;
+        if let Some(restore) = restore {
+            let mut folded = 0u64;
+            let started = (self.clock)();
+            self.broker.fold(&restore, &mut |record| {
+                folded += 1;
+                task.restore(record).map_err(|e| locate(e, record))
+            })?;
+            Stats::add(&self.stats.restored, folded);
+            tracing::info!(partition, offset, folded, millis = ((self.clock)() - started) / 1_000, "state restored");
+        }
+        self.slots.insert(partition, Slot { task, next: offset, committed: offset, seq: metadata.seq, resting: None });
+        Ok(offset)
+    }
+}
+
+/// Says at which record an error happened.
+fn locate(error: Error, record: &Record<'_>) -> Error {
+    match error {
+        Error::Fatal(why) => Error::Fatal(format!("partition {} offset {}: {why}", record.partition, record.offset)),
+        other => other,
+    }
+}

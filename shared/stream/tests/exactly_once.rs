@@ -1,0 +1,151 @@
+//! The loop under crashes: a task that numbers the records of each key, on the in-memory broker. Every
+//! number must be there exactly once, in order, whatever failed before or after it took effect.
+
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use tidemill_stream::memory::{Cluster, MemoryBroker};
+use tidemill_stream::task::Until;
+use tidemill_stream::{Committed, Delivered, Error, Limits, Outputs, Record, Restore, Runner, Stage, Stats, Task};
+
+/// Numbers the records of each key, from 1.
+struct Numbering {
+    counts: BTreeMap<Vec<u8>, u64>,
+    overlay: BTreeMap<Vec<u8>, u64>,
+    commits: u64,
+}
+
+impl Task for Numbering {
+    fn restore(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        *self.counts.entry(record.key.unwrap().to_vec()).or_default() += 1;
+        Ok(())
+    }
+
+    fn process(&mut self, record: &Record<'_>, _now: i64, out: &mut Outputs) -> Result<(), Error> {
+        let key = record.key.unwrap();
+        let base = self.counts.get(key).copied().unwrap_or(0);
+        let count = self.overlay.entry(key.to_vec()).or_insert(base);
+        *count += 1;
+        out.push(0, record.partition, Some(key), None, |bytes| {
+            bytes.extend_from_slice(format!("{}:{}", record.offset, count).as_bytes());
+            Ok::<(), Error>(())
+        })
+    }
+
+    fn tick(&mut self, _now: i64, _out: &mut Outputs) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, _delivered: &Delivered) -> Vec<u8> {
+        (self.commits + 1).to_le_bytes().to_vec()
+    }
+
+    fn commit(&mut self, seq: u64, _lagging: bool) {
+        self.commits += 1;
+        assert_eq!(self.commits, seq, "the commit number counts the partition's commits, whoever made them");
+        self.counts.append(&mut self.overlay);
+    }
+
+    fn abort(&mut self) {
+        self.overlay.clear();
+    }
+}
+
+struct Numberer;
+
+impl Stage for Numberer {
+    type Task = Numbering;
+    fn open(&mut self, partition: i32, committed: &Committed, task_bytes: &[u8], _seq: u64) -> Result<(Numbering, Option<Restore>), Error> {
+        let commits = task_bytes.try_into().map_or(0, u64::from_le_bytes);
+        let restore = committed.offset.map(|offset| Restore { topic: "in".into(), partition, until: Until::Before(offset) });
+        Ok((Numbering { counts: BTreeMap::new(), overlay: BTreeMap::new(), commits }, restore))
+    }
+}
+
+type Loop = Runner<MemoryBroker, Numberer>;
+
+fn member(cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
+    let now = AtomicI64::new(0);
+    let clock = Box::new(move || now.fetch_add(1_000, Ordering::Relaxed));
+    let limits = Limits { records: batch, linger: 3_000, ..Limits::default() };
+    let broker = MemoryBroker::new(cluster.clone(), name, "in", &["out"]);
+    let mut runner = Runner::new(broker, Numberer, limits, clock, Arc::new(Stats::default()));
+    runner.recover(Error::Rebuild("start".into()), &|| false).unwrap();
+    runner
+}
+
+fn turn(runner: &mut Loop) {
+    if let Err(error) = runner.step() {
+        runner.recover(error, &|| false).unwrap();
+    }
+}
+
+/// Something that happens between two turns.
+#[derive(Debug, Clone)]
+enum Action {
+    Publish(i32, u8),
+    Turn(usize),
+    /// The operation after so many more fails; `true`: after it took effect.
+    Fuse(u32, bool),
+    /// The process dies and comes back: nothing of its memory is left.
+    Crash(usize),
+    /// Partition 0 and 1 go to these members.
+    Rebalance(bool, bool),
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        4 => (0..2i32, 0..4u8).prop_map(|(p, k)| Action::Publish(p, k)),
+        6 => (0..2usize).prop_map(Action::Turn),
+        2 => (0..6u32, any::<bool>()).prop_map(|(n, e)| Action::Fuse(n, e)),
+        1 => (0..2usize).prop_map(Action::Crash),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(a, b)| Action::Rebalance(a, b)),
+    ]
+}
+
+fn rebalance(cluster: &Arc<Mutex<Cluster>>, first: bool, second: bool) {
+    let owned = |by: bool| -> Vec<i32> { [(0, first), (1, second)].iter().filter(|(_, o)| *o == by).map(|(p, _)| *p).collect() };
+    cluster.lock().unwrap().rebalance(&[("a", &owned(true)), ("b", &owned(false))]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn every_record_once_whatever_fails(actions in prop::collection::vec(action(), 1..150), batch in 1..5usize) {
+        let cluster = Arc::new(Mutex::new(Cluster::default()));
+        rebalance(&cluster, true, false);
+        let mut members = [member(&cluster, "a", batch), member(&cluster, "b", batch)];
+        let mut expected: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+        let mut counts: BTreeMap<(i32, u8), u64> = BTreeMap::new();
+        let mut published: BTreeMap<i32, i64> = BTreeMap::new();
+        for action in actions {
+            match action {
+                Action::Publish(p, k) => {
+                    cluster.lock().unwrap().publish("in", p, &[k], b"");
+                    let offset = published.entry(p).or_insert(-1);
+                    *offset += 1;
+                    let count = counts.entry((p, k)).or_default();
+                    *count += 1;
+                    expected.entry(p).or_default().push(format!("{offset}:{count}"));
+                }
+                Action::Turn(m) => turn(&mut members[m]),
+                Action::Fuse(n, effective) => cluster.lock().unwrap().light_fuse(n, effective),
+                Action::Crash(m) => members[m] = member(&cluster, ["a", "b"][m], batch),
+                Action::Rebalance(a, b) => rebalance(&cluster, a, b),
+            }
+        }
+        // then everything works, and all gets done
+        let total: usize = expected.values().map(Vec::len).sum();
+        for _ in 0..total + 20 {
+            members.iter_mut().for_each(turn);
+            members.iter_mut().for_each(turn);
+            members.iter_mut().for_each(turn);
+        }
+        prop_assert!(!cluster.lock().unwrap().fuse_is_lit());
+        for p in 0..2 {
+            let seen: Vec<String> = cluster.lock().unwrap().visible("out", p, 0).into_iter().map(|v| String::from_utf8(v.payload).unwrap()).collect();
+            prop_assert_eq!(&seen, expected.get(&p).unwrap_or(&Vec::new()), "partition {}", p);
+        }
+    }
+}
