@@ -12,6 +12,7 @@ set -euo pipefail
 . "$LOCAL_DIR/lib/env.sh"
 . "$LOCAL_DIR/lib/parts.sh"
 . "$LOCAL_DIR/lib/service.sh"
+. "$LOCAL_DIR/lib/stop.sh"
 . "$LOCAL_DIR/lib/compose.sh"
 
 home='' wipe=0
@@ -24,23 +25,10 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ -d "${home:-$REPO_DIR/.tidemill}" ] || exit 0
 use_home "$home"
 lock_home
 
-stop_all_services
-# Those who write first, those who are written to last.
-running=''
-for part in registry kafka redis zipkin postgres collector; do
-  if part_pid "$part" >/dev/null; then running="$running $part"; fi
-done
-if [ -n "$running" ]; then
-  began=$(now_ms)
-  say "stopping$running"
-  for part in $running; do kill -TERM "$(part_pid "$part")" 2>/dev/null || true; done
-  for part in $running; do stop_part "$part"; done
-  note "stopped in $(since "$began")"
-fi
+stop_everything
 compose_down "$wipe"
 if [ "$wipe" = 1 ]; then
   say "deleting $DATA_DIR"

@@ -16,6 +16,7 @@ set -euo pipefail
 . "$LOCAL_DIR/lib/env.sh"
 . "$LOCAL_DIR/lib/parts.sh"
 . "$LOCAL_DIR/lib/service.sh"
+. "$LOCAL_DIR/lib/stop.sh"
 . "$LOCAL_DIR/lib/compose.sh"
 
 home='' data=''
@@ -30,12 +31,6 @@ while [ $# -gt 0 ]; do
 done
 use_home "$home"
 lock_home
-
-stop_everything() {
-  local part
-  stop_all_services
-  for part in $part_names; do stop_part "$part"; done
-}
 
 # The data folder asked for; parts that run on another one, or on one that was emptied under them, are stopped first.
 if [ -n "$data" ]; then data=$(absolute "$data"); else data=$DATA_DIR; fi
@@ -60,12 +55,12 @@ else
   done
   launch_part kafka
   launch_part redis
+  await_part redis
   if zipkin_wanted; then launch_part zipkin; fi
   launch_part collector
   launch_part postgres
   await_part postgres
   launch_part registry
-  await_part redis
   await_part collector
   await_part registry
   if part_pid zipkin >/dev/null; then await_part zipkin; fi

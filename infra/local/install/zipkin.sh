@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Zipkin, one jar from Maven Central.
 
-zipkin_sha256=@SHA@
+zipkin_sha256=7ac633a6832647e71e50012a5e3e91fbc7054414955261724526030faf271d8d
 
 install_zipkin() {
   local jar partial=$CACHE_DIR/partial.zipkin

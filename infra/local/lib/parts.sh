@@ -6,7 +6,6 @@
 #   <part>_command   sets COMMAND                   <part>_ready    the condition to wait for
 #   <part>_seconds   how long that may take
 
-# In the order in which they are started; the registry needs PostgreSQL.
 part_names="kafka redis collector zipkin postgres registry"
 
 . "$LOCAL_DIR/parts/kafka.sh"
@@ -87,11 +86,16 @@ await_part() {
   if [ -n "${!began:-}" ]; then note "$("${part}_title") ready in $(since "${!began}")"; fi
 }
 
-# stop_part PART: SIGTERM and wait; nothing to say when it does not run.
+# part_signal PART: what makes it end in good order. PostgreSQL would wait for its clients on SIGTERM.
+part_signal() { if [ "$1" = postgres ]; then echo INT; else echo TERM; fi; }
+
+signal_part() { kill -"$(part_signal "$1")" "$(part_pid "$1")" 2>/dev/null || true; }
+
+# stop_part PART: and waits until it is gone; nothing to say when it does not run.
 stop_part() {
   local pid
   if pid=$(part_pid "$1"); then
-    end_process "$pid" 20 || warn "$("$1_title") did not stop within 20 s and was killed"
+    end_process "$pid" 20 "$(part_signal "$1")" || warn "$("$1_title") did not stop within 20 s and was killed"
   fi
   rm -f "$PID_DIR/$1.pid"
 }

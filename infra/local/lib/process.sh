@@ -13,7 +13,7 @@ command_of() {
 
 # environment_has PID LINE: true as well where it cannot be known (no /proc, another user's process).
 environment_has() {
-  [ -r "/proc/$1/environ" ] || return 0
+  if ! [ -r "/proc/$1/environ" ]; then return 0; fi
   tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -qxF -- "$2"
 }
 
@@ -40,6 +40,7 @@ launch() {
     printf '%s\n' "$self" >"$PID_DIR/$name.pid.new"
     mv -f "$PID_DIR/$name.pid.new" "$PID_DIR/$name.pid"
     exec </dev/null >>"$LOG_DIR/$name.log" 2>&1
+    echo "--- $(date '+%Y-%m-%d %H:%M:%S') starting as process $self"
     for open in "/proc/$self/fd"/* /dev/fd/*; do
       open=${open##*/}
       case $open in *[!0-9]*) continue ;; esac
@@ -62,10 +63,15 @@ await() {
   done
 }
 
-# end_process PID SECONDS: SIGTERM, then SIGKILL when that was not enough; 1 when it had to be killed.
+# find_processes TEXT: the ids of all whose command line holds it.
+find_processes() {
+  ps -eww -o pid= -o args= | TEXT=$1 awk 'index($0, ENVIRON["TEXT"]) { print $1 }'
+}
+
+# end_process PID SECONDS [SIGNAL]: SIGTERM by default, then SIGKILL when that was not enough; 1 when it had to be killed.
 end_process() {
   local pid=$1 deadline=$(($(now_ms) + $2 * 1000))
-  kill -TERM "$pid" 2>/dev/null || return 0
+  kill -"${3:-TERM}" "$pid" 2>/dev/null || return 0
   while [ -n "$(command_of "$pid")" ]; do
     if [ "$(now_ms)" -ge "$deadline" ]; then
       kill -KILL "$pid" 2>/dev/null || true

@@ -27,11 +27,21 @@ postgres_config() {
   echo "data $(postgres_data)"
 }
 
-# Made aside and moved into place at the end; made anew when it belongs to a data folder that was emptied since.
 postgres_prepare() {
-  local pg new owner
+  local pg pid
   pg=$(postgres_data)
-  if cmp -s "$DATA_DIR/cluster.id" "$pg/tidemill.id"; then return 0; fi
+  if cmp -s "$DATA_DIR/cluster.id" "$pg/tidemill.id"; then
+    # After a SIGKILL its lock names a process that is gone, or a zombie that PostgreSQL takes for a live one.
+    pid=$(head -n 1 "$pg/postmaster.pid" 2>/dev/null || true)
+    if [ -n "$pid" ] && [ -z "$(command_of "$pid")" ]; then rm -f "$pg/postmaster.pid"; fi
+  else
+    make_postgres_data "$pg"
+  fi
+}
+
+# Made aside and moved into place at the end; made anew when it belongs to a data folder that was emptied since.
+make_postgres_data() {
+  local pg=$1 new owner
   owner=$(id -un)
   if [ "$owner" = root ]; then owner=postgres; fi
   new=$pg.new

@@ -4,7 +4,7 @@
 redis_title() { echo Redis; }
 redis_ports() { echo redis; }
 redis_seconds() { echo 60; }
-redis_mark() { echo "127.0.0.1:$(port_of redis) $RUN_DIR/redis.conf"; }
+redis_mark() { echo " $RUN_DIR/redis.conf"; }
 
 redis_config() { render "$INFRA_DIR/redis/redis.conf" @PORT@ "$(port_of redis)" @DATA@ "\"$DATA_DIR/redis\""; }
 redis_prepare() { mkdir -p "$DATA_DIR/redis"; }
