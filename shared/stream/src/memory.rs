@@ -115,7 +115,8 @@ impl Broker for MemoryBroker {
     }
 
     fn connect(&mut self) -> Result<(), Error> {
-        self.epoch = self.cluster().init(&self.member);
+        let epoch = self.cluster().init(&self.member);
+        self.epoch = epoch;
         self.generation = 0;
         self.assignment.clear();
         self.positions.clear();

@@ -110,7 +110,7 @@ fn rebalance(cluster: &Arc<Mutex<Cluster>>, first: bool, second: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
     #[test]
     fn every_record_once_whatever_fails(actions in prop::collection::vec(action(), 1..150), batch in 1..5usize) {
         let cluster = Arc::new(Mutex::new(Cluster::default()));
@@ -145,7 +145,7 @@ proptest! {
         prop_assert!(!cluster.lock().unwrap().fuse_is_lit());
         for p in 0..2 {
             let seen: Vec<String> = cluster.lock().unwrap().visible("out", p, 0).into_iter().map(|v| String::from_utf8(v.payload).unwrap()).collect();
-            prop_assert_eq!(&seen, expected.get(&p).unwrap_or(&Vec::new()), "partition {}", p);
+            prop_assert_eq!(&seen, expected.get(&p).map_or(&[][..], Vec::as_slice), "partition {}", p);
         }
     }
 }
