@@ -31,7 +31,7 @@ lock_home
 stop_everything
 compose_down "$wipe"
 if [ "$wipe" = 1 ]; then
-  say "deleting $DATA_DIR"
+  if [ -d "$DATA_DIR" ]; then say "deleting $DATA_DIR"; fi
   rm -rf "$DATA_DIR" "$(postgres_data)"
 fi
 rm -f "$RUN_DIR/data"

@@ -66,6 +66,7 @@ use_home() {
 # lock_file FILE WHAT: waits for its turn; the lock goes with this process, however it ends.
 lock_file() {
   have flock || return 0
+  (: >>"$1") 2>/dev/null || die "$1 cannot be written" "does it belong to another user?"
   exec 9>>"$1"
   if ! flock -n 9; then
     say "another run is busy with $2, waiting for it"
