@@ -1,18 +1,23 @@
 //! A compiled expression.
 
-use crate::{Error, EvalError, Scope, Ty};
+use crate::check::{Checked, check};
+use crate::error::{Error, codes};
+use crate::parse::parse;
+use crate::tree::Node;
+use crate::{EvalError, Scope, Ty};
+use std::fmt;
 use std::sync::Arc;
 use tidemill_events::Value;
 
 /// A compiled expression. Cheap to clone; equal when the sources are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Program {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     source: String,
+    root: Node,
     ty: Ty,
     nullable: bool,
     slots: Vec<usize>,
@@ -24,17 +29,20 @@ impl PartialEq for Program {
     }
 }
 
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.inner.source).finish()
+    }
+}
+
 /// Type-checks `source` against `scope` and compiles it.
 ///
 /// # Errors
 /// Every fault of the source, each with its place and, where there is one, the fix.
 pub fn compile(source: &str, scope: &Scope) -> Result<Program, Vec<Error>> {
-    let slot = scope.variables.iter().position(|v| v.name == source);
-    let Some(slot) = slot else {
-        return Err(vec![Error { code: "TM0201", message: format!("`{source}` is not known"), range: 0..source.len(), help: None }]);
-    };
-    let variable = &scope.variables[slot];
-    let inner = Inner { source: source.to_owned(), ty: variable.ty, nullable: variable.nullable, slots: vec![slot] };
+    let parsed = parse(source).map_err(|error| vec![error])?;
+    let Checked { typed, slots } = check(&parsed, scope)?;
+    let inner = Inner { source: source.to_owned(), root: typed.node, ty: typed.ty, nullable: typed.nullable, slots };
     Ok(Program { inner: Arc::new(inner) })
 }
 
@@ -47,7 +55,25 @@ impl Program {
     /// # Errors
     /// An error no operator absorbed: overflow, division by zero, a null operand, a failed conversion.
     pub fn eval(&self, slots: &[Value]) -> Result<Value, EvalError> {
-        slots.get(self.inner.slots[0]).cloned().ok_or(EvalError::Slot)
+        self.inner.root.eval(slots).map(Value::from)
+    }
+
+    /// Refuses a program whose result is of none of the types `wanted`.
+    ///
+    /// # Errors
+    /// Says what the result is and how to make it one of `wanted`.
+    pub fn expect(self, wanted: &[Ty]) -> Result<Self, Error> {
+        if wanted.contains(&self.ty()) {
+            return Ok(self);
+        }
+        let names: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+        let message = format!("the result is a {}, and a {} is needed", self.ty(), names.join(" or a "));
+        let help = match (wanted.first(), self.ty()) {
+            (Some(Ty::Bool), _) => "compare it with something, such as `> 0.0`",
+            (Some(_), Ty::Bool) => "choose two results with `? :`, such as `x ? 1.0 : 0.0`",
+            _ => "convert it with double(), int() or string()",
+        };
+        Err(Error::new(codes::RESULT, 0..self.source().len(), message).help(help))
     }
 
     /// The type of the result.
