@@ -1,1 +1,4 @@
-//! stub
+//! The command line: what people and scripts do with a running Tidemill.
+
+pub mod generate;
+pub mod publish;
