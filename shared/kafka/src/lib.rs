@@ -1,1 +1,7 @@
-//! stub
+//! Kafka and the schema registry: the only crate that knows rdkafka and schema_registry_converter.
+
+pub mod admin;
+pub mod pipelines;
+pub mod reader;
+pub mod registry;
+pub mod transactional;
