@@ -89,11 +89,11 @@ pub trait Broker {
     /// [`Error::Aborted`] or [`Error::Rebuild`].
     fn produce(&mut self, outputs: &Outputs) -> Result<Delivered, Error>;
 
-    /// Adds offset and metadata of every owned partition to the transaction and commits it.
+    /// Adds offset and metadata of every owned partition to the transaction of `outputs` and commits it.
     ///
     /// # Errors
     /// [`Error::Aborted`] when it was certainly aborted; [`Error::Rebuild`] when the outcome is unknown.
-    fn commit(&mut self, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error>;
+    fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error>;
 
     /// Makes both clients, after dropping those there were. The transactional id stays the same, which
     /// fences its former users and ends whatever transaction they had open. May block for some seconds.

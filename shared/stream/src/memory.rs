@@ -108,7 +108,7 @@ impl Broker for MemoryBroker {
         cluster.blow(|c| c.append(&member, epoch, &topics, outputs))?
     }
 
-    fn commit(&mut self, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error> {
+    fn commit(&mut self, _outputs: &Outputs, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error> {
         let (member, epoch, generation) = (self.member.clone(), self.epoch, self.generation);
         let mut cluster = self.cluster();
         cluster.blow(|c| c.commit(&member, epoch, generation, offsets))?

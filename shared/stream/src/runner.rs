@@ -246,7 +246,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             let metadata = Metadata { seq: slot.seq + 1, task: slot.task.checkpoint(&delivered) };
             offsets.insert(*partition, (slot.next, metadata.encode()));
         }
-        self.broker.commit(&offsets)?;
+        self.broker.commit(&self.outputs, &offsets)?;
         for slot in self.slots.values_mut() {
             slot.seq += 1;
             slot.committed = slot.next;

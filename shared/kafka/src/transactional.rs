@@ -1,0 +1,280 @@
+//! [`tidemill_stream::Broker`] on Kafka: a consumer in a group and a transactional producer.
+//!
+//! What had to be right for exactly-once and for speed is in docs/decisions/transactions.md; each
+//! setting here says why it is there.
+
+mod consume;
+mod produce;
+
+use consume::Membership;
+use produce::Deliveries;
+use rdkafka::ClientConfig;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::topic_partition_list::Offset;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tidemill_stream::fault::Fault;
+use tidemill_stream::task::{Restore, Until};
+use tidemill_stream::{Broker, Committed, Delivered, Error, Outputs, Polled, Record};
+
+use crate::reader::{Isolation, Scan};
+
+/// How long a question to the broker may take: longer than a broker's restart.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which topics a task set reads and writes, and as whom.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `host:port,…` of the brokers.
+    pub brokers: String,
+    /// Consumer group, `tidemill.<service>.<pipeline>`.
+    pub group: String,
+    /// This member's slot: its `group.instance.id` and `transactional.id`. A process that takes a dead
+    /// one's place uses the same, which ends the dead one's transaction at once.
+    pub slot: String,
+    /// Input topic.
+    pub input: String,
+    /// Output topics, in the order of [`tidemill_stream::Output::topic`].
+    pub outputs: Vec<String>,
+    /// A rule to break, in tests.
+    pub fault: Option<Fault>,
+}
+
+/// Both clients of one task set.
+pub struct KafkaBroker {
+    settings: Settings,
+    clients: Option<Clients>,
+}
+
+struct Clients {
+    consumer: BaseConsumer<Membership>,
+    producer: BaseProducer<Deliveries>,
+}
+
+impl KafkaBroker {
+    /// A broker that [`Broker::connect`] connects.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, clients: None }
+    }
+
+    fn clients(&self) -> Result<&Clients, Error> {
+        self.clients.as_ref().ok_or_else(|| Error::Rebuild("not connected".into()))
+    }
+
+    fn partitions<'a>(&self, offsets: impl IntoIterator<Item = (i32, i64, &'a str)>) -> Result<TopicPartitionList, Error> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset, metadata) in offsets {
+            let mut element = list.add_partition(&self.settings.input, partition);
+            element.set_offset(Offset::Offset(offset)).map_err(rebuild)?;
+            element.set_metadata(metadata);
+        }
+        Ok(list)
+    }
+
+    fn consumer_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.settings.brokers)
+            .set("client.id", &self.settings.slot)
+            .set("group.id", &self.settings.group)
+            // static membership: a restart within the session takes its partitions back without a rebalance
+            .set("group.instance.id", &self.settings.slot)
+            .set("partition.assignment.strategy", "range")
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
+            // a restore of the state happens between two polls
+            .set("max.poll.interval.ms", "600000")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            // on every hop, the first too: librdkafka asks for stable offsets only then
+            .set("isolation.level", "read_committed")
+            // a full local queue sleeps this long, 1,000 ms by default
+            .set("fetch.queue.backoff.ms", "5")
+            .set("queued.min.messages", "20000")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.wait.max.ms", "100");
+        config
+    }
+
+    fn producer_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.settings.brokers)
+            .set("client.id", &self.settings.slot)
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .set("queue.buffering.max.messages", "1000000")
+            .set("queue.buffering.max.kbytes", "131072")
+            .set("sticky.partitioning.linger.ms", "0");
+        if self.settings.fault.is_none() {
+            // a killed member's transaction must not hold readers back for long
+            config.set("transactional.id", &self.settings.slot).set("transaction.timeout.ms", "10000");
+        }
+        config
+    }
+}
+
+impl Broker for KafkaBroker {
+    fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error> {
+        let Clients { consumer, .. } = self.clients()?;
+        let deadline = Instant::now() + wait;
+        let mut polled = Polled::default();
+        let mut wait = wait;
+        loop {
+            match consumer.poll(wait) {
+                Some(Ok(message)) => {
+                    if !each(&record(&message)) {
+                        break;
+                    }
+                    wait = Duration::ZERO;
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    polled.ended.push(partition);
+                    wait = if wait.is_zero() { wait } else { deadline.saturating_duration_since(Instant::now()) };
+                }
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(fatal(&self.settings.slot, &error)),
+                // the client goes on by itself: a broker that went away, a coordinator that moved
+                Some(Err(error)) => {
+                    tracing::debug!(%error, topic = self.settings.input, "poll");
+                    break;
+                }
+                None => break,
+            }
+            if consumer.context().has_changed() {
+                break;
+            }
+        }
+        polled.rebalanced = consumer.context().take_changed();
+        Ok(polled)
+    }
+
+    fn assignment(&self) -> Vec<i32> {
+        self.clients.as_ref().map_or_else(Vec::new, |c| c.consumer.context().partitions())
+    }
+
+    fn committed(&mut self, partitions: &[i32]) -> Result<BTreeMap<i32, Committed>, Error> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut asked = TopicPartitionList::new();
+        for partition in partitions {
+            asked.add_partition(&self.settings.input, *partition);
+        }
+        let told = self.clients()?.consumer.committed_offsets(asked, PATIENCE).map_err(rebuild)?;
+        told.elements()
+            .iter()
+            .map(|e| {
+                e.error().map_err(rebuild)?;
+                let offset = if let Offset::Offset(offset) = e.offset() { Some(offset) } else { None };
+                Ok((e.partition(), Committed { offset, metadata: e.metadata().to_owned() }))
+            })
+            .collect()
+    }
+
+    fn resume(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
+        let list = self.partitions(offsets.iter().map(|(p, o)| (*p, *o, "")))?;
+        self.clients()?.consumer.assign(&list).map_err(rebuild)
+    }
+
+    fn fold(&mut self, restore: &Restore, each: &mut dyn FnMut(&Record<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        let (end, must_be_seen) = match restore.until {
+            Until::Before(offset) => (offset, None),
+            Until::Through(offset) => (offset + 1, Some(offset)),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let mut next = 0;
+        loop {
+            let mut scan = Scan::new(&self.settings.brokers, &restore.topic, &[(restore.partition, next)], Isolation::ReadCommitted)
+                .map_err(|e| Error::Rebuild(e.to_string()))?;
+            while let Some(record) = scan.next().map_err(|e| Error::Rebuild(e.to_string()))? {
+                if record.offset() >= end {
+                    break;
+                }
+                next = record.offset() + 1;
+                each(&self::record(record.message()))?;
+            }
+            // the markers of a committed transaction may reach this partition a moment after the offsets'
+            if must_be_seen.is_none_or(|offset| next > offset) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let Restore { topic, partition, .. } = restore;
+                return Err(Error::Rebuild(format!("{topic} partition {partition} ends at {next}, but {end} is committed")));
+            }
+        }
+    }
+
+    fn produce(&mut self, outputs: &Outputs) -> Result<Delivered, Error> {
+        if self.settings.fault == Some(Fault::CommitFirst) {
+            return Ok(Delivered::default());
+        }
+        let Clients { producer, .. } = self.clients()?;
+        if self.settings.fault.is_none() {
+            producer.begin_transaction().map_err(|e| produce::decide(producer, &e))?;
+        }
+        produce::write(producer, &self.settings.outputs, outputs)
+    }
+
+    fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error> {
+        let list = self.partitions(offsets.iter().map(|(p, (o, m))| (*p, *o, m.as_str())))?;
+        let Clients { consumer, producer } = self.clients()?;
+        match self.settings.fault {
+            None => {
+                let group = consumer.group_metadata().ok_or_else(|| Error::Rebuild("the consumer has no group metadata".into()))?;
+                producer.send_offsets_to_transaction(&list, &group, PATIENCE).map_err(|e| produce::decide(producer, &e))?;
+                producer.commit_transaction(PATIENCE).map_err(|e| produce::decide(producer, &e))
+            }
+            Some(Fault::NoTransactions) => consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).map_err(rebuild),
+            Some(Fault::CommitFirst) => {
+                consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).map_err(rebuild)?;
+                produce::write(producer, &self.settings.outputs, outputs).map(|_| ())
+            }
+        }
+    }
+
+    fn connect(&mut self) -> Result<(), Error> {
+        // the old clients go first: two of one static member would fence each other
+        self.clients = None;
+        let producer: BaseProducer<Deliveries> =
+            self.producer_config().create_with_context(Deliveries::new(self.settings.outputs.len())).map_err(rebuild)?;
+        if self.settings.fault.is_none() {
+            producer.init_transactions(PATIENCE).map_err(rebuild)?;
+        }
+        let consumer: BaseConsumer<Membership> = self.consumer_config().create_with_context(Membership::default()).map_err(rebuild)?;
+        consumer.subscribe(&[&self.settings.input]).map_err(rebuild)?;
+        self.clients = Some(Clients { consumer, producer });
+        Ok(())
+    }
+}
+
+/// The loop's view of a message.
+fn record<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+    let traceparent = message.headers().and_then(|hs| hs.iter().find(|h| h.key == "traceparent")).and_then(|h| h.value);
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis().unwrap_or(0) * 1_000,
+        key: message.key(),
+        payload: message.payload(),
+        traceparent,
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn rebuild(error: KafkaError) -> Error {
+    Error::Rebuild(error.to_string())
+}
+
+fn fatal(slot: &str, error: &KafkaError) -> Error {
+    Error::Fatal(format!(
+        "the broker has shut {slot} out ({error}): another process runs under the same slot; give each instance its own TIDEMILL_INSTANCE"
+    ))
+}
