@@ -89,6 +89,16 @@ impl Reader {
     }
 }
 
+/// Splits a JSON array into its elements, each still JSON.
+///
+/// # Errors
+/// [`Error::Malformed`] when `json` is not one JSON array; [`Error::Invalid`] for a NaN or infinity in it.
+pub fn elements(json: &[u8]) -> Result<Vec<&[u8]>, Error> {
+    let text = str::from_utf8(json).map_err(|e| Malformed::Utf8 { at: e.valid_up_to() })?;
+    let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|e| not_json(text, &e, CompactString::default()))?;
+    Ok(elements.into_iter().map(|e| e.get().as_bytes()).collect())
+}
+
 /// JSON, but not an object; or nested so deep that it is no honest JSON.
 fn not_an_object(text: &str) -> Error {
     match serde_json::from_str::<&RawValue>(text) {

@@ -1,6 +1,7 @@
 //! Kafka and the schema registry: the only crate that knows rdkafka and schema_registry_converter.
 
 pub mod admin;
+pub mod append;
 pub mod pipelines;
 pub mod reader;
 pub mod registry;

@@ -129,7 +129,7 @@ pub(super) fn not_finite_at(text: &str, line: usize, column: usize) -> Option<&'
     [near, near + 1].into_iter().find_map(|at| {
         let (before, after) = (text.get(..at)?, text.get(at..)?);
         let (negative, before) = before.strip_suffix('-').map_or((false, before), |b| (true, b));
-        if !before.trim_ascii_end().ends_with(':') {
+        if !before.trim_ascii_end().ends_with([':', '[', ',']) {
             return None;
         }
         match (after, negative) {

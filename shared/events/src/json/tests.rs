@@ -131,6 +131,22 @@ fn what_is_not_json_is_told_from_what_is_not_an_event() {
 }
 
 #[test]
+fn an_array_is_split_whole_or_not_at_all() {
+    assert_eq!(elements(b" [ {\"a\": [1]} ,2] ").unwrap(), [&b"{\"a\": [1]}"[..], b"2"]);
+    assert_eq!(elements(b"[]").unwrap(), [&b""[..]; 0]);
+    for (json, code) in [
+        ("[1,", "malformed_json"),
+        ("[1]]", "malformed_json"),
+        ("[{\"a\":NaN}]", "not_finite"),
+        ("[1,-Infinity]", "not_finite"),
+        ("", "empty"),
+    ] {
+        assert_eq!(elements(json.as_bytes()).unwrap_err().code(), code, "{json}");
+    }
+    assert_eq!(elements(b"[\xff]").unwrap_err().code(), "not_utf8");
+}
+
+#[test]
 fn answers_name_the_field_and_repeat_little() {
     let error = reader().read(br#"{"id":"a1","at":0,"amount":12.505}"#).unwrap_err().to_string();
     assert_eq!(error, "field `amount`: 12.505 has more digits than decimal(18, 2) keeps: round it before sending, nothing is rounded here");

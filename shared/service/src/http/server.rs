@@ -9,7 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,9 @@ const MAX_CONNECTIONS: usize = 1024;
 const BUFFER: usize = 64 << 10;
 /// Pause after the system refused a connection (out of file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long, and how much, a client may still send after its last answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: u64 = 16 << 20;
 const TIMEOUT_ANSWER: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves `router` until `stop`, then answers what has begun and returns. `header_time` is what a client
@@ -76,16 +79,25 @@ async fn connection(stream: TcpStream, router: Router, header_time: Duration, st
             }
         }
     };
-    let Err(error) = ended else { return };
     let parts = http.into_parts();
-    // part of a head arrived: the client is slow, not idle
-    if error.is_timeout() && !parts.read_buf.is_empty() {
-        let mut stream = parts.io.into_inner();
-        let _ = stream.write_all(TIMEOUT_ANSWER).await;
-        let _ = stream.shutdown().await;
-    } else {
-        tracing::debug!(%error, "connection ended");
+    let mut stream = parts.io.into_inner();
+    match ended {
+        Ok(()) => linger(stream).await,
+        // part of a head arrived: the client is slow, not idle
+        Err(error) if error.is_timeout() && !parts.read_buf.is_empty() => {
+            let _ = stream.write_all(TIMEOUT_ANSWER).await;
+            let _ = stream.shutdown().await;
+            linger(stream).await;
+        }
+        Err(error) => tracing::debug!(%error, "connection ended"),
     }
+}
+
+/// Lets a client read an answer that came before it had sent everything: closing at once would reset the
+/// connection, and the answer be lost with it.
+async fn linger(stream: TcpStream) {
+    let mut rest = stream.take(LINGER_BYTES);
+    let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 #[cfg(test)]

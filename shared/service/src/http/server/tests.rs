@@ -2,7 +2,6 @@
 
 use super::*;
 use axum::routing::get;
-use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 
 const HEADER_TIME: Duration = Duration::from_millis(200);
@@ -62,6 +61,20 @@ async fn a_stop_lets_what_has_begun_finish() {
     assert!(text.ends_with("done"), "{text}");
     running.server.await.unwrap();
     assert!(TcpStream::connect(running.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_body_arrives() {
+    let early = get(async || super::super::Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, "too_large", "").closing());
+    let running = start(Router::new().route("/", early)).await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let head = format!("GET / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 << 20);
+    writing.write_all(head.as_bytes()).await.unwrap();
+    writing.write_all(&vec![0; 8 << 20]).await.unwrap();
+    let mut text = String::new();
+    reading.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
 }
 
 #[tokio::test]

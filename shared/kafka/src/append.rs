@@ -1,0 +1,149 @@
+//! Appends records outside of any transaction: idempotent, acknowledged by every replica in sync, a batch at a time.
+//!
+//! A record's delivery costs one small allocation and no future of its own: the client's thread writes
+//! each outcome into the batch's table and wakes the caller once, after the last.
+
+mod batch;
+mod outcome;
+
+pub use batch::Batch;
+pub use outcome::{Error, Receipt};
+
+use crate::append::outcome::Outcomes;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use std::time::Duration;
+use tidemill_events::topics::Control;
+use tokio::sync::watch;
+
+/// How an [`Appender`] behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Brokers to start from, `host:port`, comma-separated.
+    pub brokers: String,
+    /// What the broker's log calls this client.
+    pub client_id: String,
+    /// How long a record may wait for its acknowledgement.
+    pub delivery_timeout: Duration,
+    /// Bytes of records that may wait; more are refused with [`Error::Busy`].
+    pub queue_bytes: usize,
+}
+
+/// Records that may wait, however small they are.
+const QUEUE_RECORDS: usize = 1_000_000;
+/// Gathers what several requests bring at the same time; adds to the time of a lone record.
+const LINGER: &str = "2";
+
+/// An idempotent producer.
+pub struct Appender {
+    producer: ThreadedProducer<Deliveries>,
+    fatal: watch::Receiver<Option<String>>,
+}
+
+/// The client could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the producer cannot be set up: {0}")]
+pub struct SetUp(#[from] KafkaError);
+
+/// The broker does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("Kafka does not answer: {0}")]
+pub struct Silent(#[from] KafkaError);
+
+impl Appender {
+    /// Sets up the client; it connects by itself, and again whenever it has to.
+    ///
+    /// # Errors
+    /// [`SetUp`].
+    pub fn new(settings: &Settings) -> Result<Self, SetUp> {
+        let (sender, fatal) = watch::channel(None);
+        let producer = ThreadedProducer::from_config_and_context(&client_config(settings), Deliveries { fatal: sender })?;
+        Ok(Self { producer, fatal })
+    }
+
+    /// Hands over a batch. The records are copied: when this returns the batch is no longer needed, and
+    /// the receipt tells what became of each record, in order.
+    #[must_use = "without the receipt nobody knows whether the records arrived"]
+    pub fn append(&self, batch: &Batch) -> Receipt {
+        let outcomes = Outcomes::new(batch.len());
+        let headers = batch.traceparent().map(|t| OwnedHeaders::new_with_capacity(1).insert(Header { key: "traceparent", value: Some(t) }));
+        for (index, record) in batch.records().enumerate() {
+            let mut message = BaseRecord::with_opaque_to(batch.topic(), Box::new(outcomes.delivery(index)))
+                .partition(record.partition)
+                .key(record.key)
+                .payload(record.payload);
+            if let Some(headers) = &headers {
+                message = message.headers(headers.clone());
+            }
+            if let Err((error, refused)) = self.producer.send(message) {
+                refused.delivery_opaque.failed(&error);
+            }
+        }
+        Receipt::new(outcomes)
+    }
+
+    /// Returns when the client can no longer be used, with the reason: the process must start anew.
+    pub async fn failed(&self) -> String {
+        let mut fatal = self.fatal.clone();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "the producer is gone".into(),
+        }
+    }
+
+    /// Asks a broker whether it is there. Blocks for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`Silent`].
+    pub fn ping(&self, timeout: Duration) -> Result<(), Silent> {
+        self.producer.client().fetch_metadata(Some(Control::Pipelines.name()), timeout)?;
+        Ok(())
+    }
+}
+
+fn client_config(settings: &Settings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &settings.brokers)
+        .set("client.id", &settings.client_id)
+        .set("enable.idempotence", "true") // and with it acks=all
+        .set("linger.ms", LINGER)
+        .set("message.timeout.ms", settings.delivery_timeout.as_millis().to_string())
+        .set("queue.buffering.max.kbytes", (settings.queue_bytes / 1024).max(1).to_string())
+        .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
+        // a broker that comes back is noticed within a second, not ten
+        .set("reconnect.backoff.max.ms", "1000");
+    config
+}
+
+/// The client's callbacks.
+struct Deliveries {
+    fatal: watch::Sender<Option<String>>,
+}
+
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.fatal.send_replace(Some(reason.to_owned()));
+        } else {
+            tracing::warn!(%error, reason, "the producer reconnects");
+        }
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<outcome::Delivery>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, delivery: Self::DeliveryOpaque) {
+        match result {
+            Ok(message) => delivery.acknowledged(message.offset()),
+            Err((error, _)) => delivery.failed(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
