@@ -1,1 +1,123 @@
-//! stub
+//! The feature-builder: one loop per hop; each adds its entity's features to the event and sends it on,
+//! the last one sends the finished vector. After each commit the touched keys go to the online store.
+//!
+//! `handler` is the pure task, `online` the hand-over to the online store; this file wires them to Kafka.
+
+mod config;
+mod handler;
+mod online;
+
+pub use config::Config;
+pub use handler::{HopTask, Next, Shared, Writers};
+pub use online::{NoStore, Online};
+
+use anyhow::Context as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use tidemill_events::codec::{HopCodec, VectorCodec};
+use tidemill_events::topics::{PerPipeline, group};
+use tidemill_features::Hop;
+use tidemill_kafka::pipelines::Follower;
+use tidemill_kafka::registry::{Blocking, Registry};
+use tidemill_kafka::transactional::{KafkaBroker, Settings};
+use tidemill_pipeline::Pipeline;
+use tidemill_service::{Context, Service};
+use tidemill_stream::fault::Fault;
+use tidemill_stream::task::Until;
+use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
+use tidemill_task_sets::{Applied, TaskSet, WriterSchemas, lookup, supervise};
+
+/// The service's name in its consumer groups and stages.
+const SERVICE: &str = "feature-builder";
+
+/// The service.
+pub struct FeatureBuilder;
+
+impl Service for FeatureBuilder {
+    const NAME: &'static str = "tidemill-feature-builder";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const LISTEN: &'static str = "127.0.0.1:8083";
+    type Config = Config;
+
+    async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
+        let common = config.as_ref();
+        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
+        let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
+        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+        let store = online::Store::start(&config.redis.redis, &context)?;
+        let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
+        let make = move |applied: &Applied| {
+            let hops = 0..applied.pipeline.hops.len();
+            hops.map(|position| {
+                let stage = HopStage::new(applied, position, &registry, &store)?;
+                let settings = settings(&applied.pipeline, position, &brokers, instance, fault);
+                let name = stage.shared.stage.to_string();
+                Ok(TaskSet::new(&name, KafkaBroker::new(settings), stage, Limits::default(), clock.clone()))
+            })
+            .collect()
+        };
+        supervise(&context, follower, Box::new(make))?;
+        Ok(axum::Router::new())
+    }
+}
+
+fn settings(pipeline: &Pipeline, position: usize, brokers: &str, instance: u32, fault: Option<Fault>) -> Settings {
+    let topic = |t: PerPipeline| t.name(&pipeline.name, &pipeline.layout.entities);
+    let group = group(SERVICE, &pipeline.name);
+    let output = if position + 1 < pipeline.hops.len() { PerPipeline::Hop(position + 1) } else { PerPipeline::Features };
+    Settings {
+        brokers: brokers.to_owned(),
+        slot: format!("{group}.{}.{instance}", pipeline.layout.entities[position]),
+        group,
+        input: topic(PerPipeline::Hop(position)),
+        outputs: vec![topic(output)],
+        fault,
+    }
+}
+
+/// One hop of one pipeline.
+struct HopStage {
+    shared: Shared,
+    registry: Blocking,
+    input: String,
+    store: online::Store,
+}
+
+impl HopStage {
+    fn new(applied: &Applied, position: usize, registry: &Blocking, store: &online::Store) -> Result<Self, Error> {
+        let pipeline = applied.pipeline.clone();
+        let layout = &pipeline.layout;
+        let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
+        let codec = |hop| HopCodec::new(layout, hop, lookup(registry, layout, PerPipeline::Hop(hop))?).map_err(fault);
+        let next = if position + 1 < pipeline.hops.len() {
+            Next::Hop { position: position + 1, codec: codec(position + 1)? }
+        } else {
+            Next::Vector(VectorCodec::new(layout, lookup(registry, layout, PerPipeline::Features)?).map_err(fault)?)
+        };
+        let hop = Hop::new(pipeline.hops[position].clone(), position, &layout.event).map_err(|e| Error::Fatal(e.to_string()))?;
+        let shared = Shared {
+            version: applied.version,
+            hop: Arc::new(hop),
+            stage: format!("{SERVICE}.{}", layout.entities[position]).into(),
+            input: codec(position)?,
+            next,
+            nulls: Arc::new(AtomicU64::new(0)),
+            pipeline: pipeline.clone(),
+        };
+        let input = PerPipeline::Hop(position).name(&layout.pipeline, &layout.entities);
+        Ok(Self { shared, registry: registry.clone(), input, store: store.clone() })
+    }
+}
+
+impl Stage for HopStage {
+    type Task = HopTask;
+
+    fn open(&mut self, partition: i32, committed: &Committed, _: &[u8], seq: u64) -> Result<(HopTask, Option<Restore>), Error> {
+        let mut schemas = WriterSchemas::new(self.registry.clone(), []);
+        let online = self.store.open(&self.shared.pipeline.name, &self.shared.hop.spec().entity, partition, seq);
+        let task = HopTask::new(self.shared.clone(), partition, Box::new(move |id| schemas.get(id)), online);
+        let restore = committed.offset.map(|offset| Restore { topic: self.input.clone(), partition, until: Until::Before(offset) });
+        Ok((task, restore))
+    }
+}

@@ -5,9 +5,11 @@
 //! lacks gets its default, what we no longer know is skipped. A datum must be consumed exactly.
 
 mod hop;
+mod prediction;
 mod row;
 
 pub use hop::{HopCodec, VectorCodec};
+pub use prediction::PredictionCodec;
 pub use row::{RawReader, RawWriter};
 
 use crate::wire;

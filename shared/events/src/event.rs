@@ -1,8 +1,10 @@
 //! What travels between the stages: an event on its way, an outcome, a feature vector.
 
 use crate::Value;
+use crate::records::{ModelRef, Reason};
 use compact_str::CompactString;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// Coordinates of the raw (or label) record that something derives from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Deserialize)]
@@ -100,4 +102,31 @@ pub struct Vector {
     pub features: Vec<Value>,
     /// Version of the pipeline file that computed them.
     pub pipeline_version: i32,
+}
+
+/// A decision on `<p>.predictions`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Prediction {
+    /// The event's id.
+    pub event_id: CompactString,
+    /// When it happened, microseconds since 1970.
+    pub event_time: i64,
+    /// The raw record.
+    pub source: Source,
+    /// Append time of the raw record, microseconds since 1970.
+    pub ingested_at: i64,
+    /// One key per entity, in hop order.
+    pub entities: Vec<CompactString>,
+    /// The decision route.
+    pub route: CompactString,
+    /// The model that made it.
+    pub model: Arc<ModelRef>,
+    /// The model's score.
+    pub score: f64,
+    /// What to do.
+    pub decision: CompactString,
+    /// Why, where the decision is at or above the threshold; empty for a bootstrap expression.
+    pub reasons: Vec<Reason>,
+    /// Wall clock of the prediction, microseconds since 1970.
+    pub predicted_at: i64,
 }

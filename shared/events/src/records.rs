@@ -71,8 +71,17 @@ pub struct Quality {
     pub merge_time: Option<i64>,
 }
 
+/// How much a feature contributed to a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The feature.
+    pub feature: CompactString,
+    /// Its contribution, in the model's raw score.
+    pub contribution: f64,
+}
+
 /// The model that made a prediction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ModelRef {
     /// Its name.
     pub name: CompactString,

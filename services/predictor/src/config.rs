@@ -1,0 +1,24 @@
+//! The predictor's settings.
+
+use tidemill_service::config::{Common, Redis};
+
+/// Scores every feature vector on the stream, and answers over REST
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "tidemill-predictor", version)]
+pub struct Config {
+    #[command(flatten)]
+    common: Common,
+
+    #[command(flatten)]
+    pub(crate) redis: Redis,
+
+    /// Break a rule of exactly-once; only in builds for tests
+    #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]
+    pub(crate) fault: Option<String>,
+}
+
+impl AsRef<Common> for Config {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}

@@ -1,0 +1,96 @@
+//! The pure task. in: `<p>.features` · out: `<p>.predictions`.
+
+use crate::score::Scorer;
+use compact_str::CompactString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tidemill_events::codec::{AvroSchema, PredictionCodec, VectorCodec};
+use tidemill_events::partition::partition_of;
+use tidemill_events::{Prediction, Vector, wire};
+use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
+
+/// A writer schema by id.
+pub type Writers = Box<dyn FnMut(u32) -> Result<AvroSchema, Error> + Send>;
+
+/// The route of every prediction, until a pipeline has more than one.
+pub(crate) const ROUTE: &str = "default";
+
+/// What the tasks of a pipeline share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The model in force.
+    pub scorer: Scorer,
+    /// Codec of the input.
+    pub vectors: VectorCodec,
+    /// Codec of the output.
+    pub predictions: PredictionCodec,
+    /// Partitions of every topic.
+    pub partitions: u32,
+    /// Vectors that could not be scored.
+    pub unscored: Arc<AtomicU64>,
+}
+
+/// The predictor at one partition of `<p>.features`: it keeps nothing between records.
+pub struct PredictorTask {
+    shared: Shared,
+    writers: Writers,
+}
+
+impl PredictorTask {
+    /// The task.
+    #[must_use]
+    pub fn new(shared: Shared, writers: Writers) -> Self {
+        Self { shared, writers }
+    }
+
+    fn predict(&self, vector: Vector, now: i64) -> Prediction {
+        let scored = self.shared.scorer.score(&vector.features);
+        if scored.score.is_nan() {
+            self.shared.unscored.fetch_add(1, Relaxed);
+        }
+        Prediction {
+            event_id: vector.event_id,
+            event_time: vector.event_time,
+            source: vector.source,
+            ingested_at: vector.ingested_at,
+            entities: vector.entities,
+            route: CompactString::const_new(ROUTE),
+            model: self.shared.scorer.model().clone(),
+            score: scored.score,
+            decision: scored.decision,
+            reasons: Vec::new(),
+            predicted_at: now,
+        }
+    }
+}
+
+impl Task for PredictorTask {
+    fn restore(&mut self, _record: &Record<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn process(&mut self, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), Error> {
+        let (id, datum) = wire::split(record.payload).map_err(|e| Error::Fatal(format!("not written by Tidemill: {e}")))?;
+        let vectors = &self.shared.vectors;
+        let writer = if id == vectors.id() { vectors.schema().clone() } else { (self.writers)(id)? };
+        let vector = vectors.decode(&writer, datum).map_err(|e| Error::Fatal(e.to_string()))?;
+        let prediction = self.predict(vector, now);
+        let key = prediction.event_id.as_bytes();
+        out.push(0, partition_of(key, self.shared.partitions), Some(key), record.traceparent, |bytes| {
+            self.shared.predictions.encode(&prediction, bytes)
+        })
+        .map_err(|e| Error::Fatal(e.to_string()))
+    }
+
+    fn tick(&mut self, _now: i64, _out: &mut Outputs) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, _delivered: &Delivered) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn commit(&mut self, _seq: u64, _lagging: bool) {}
+
+    fn abort(&mut self) {}
+}

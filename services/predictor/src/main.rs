@@ -1,0 +1,5 @@
+//! The predictor's binary.
+
+fn main() -> std::process::ExitCode {
+    tidemill_service::run::<tidemill_predictor::Predictor>()
+}

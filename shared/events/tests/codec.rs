@@ -1,0 +1,237 @@
+//! Records go through their Avro form unchanged, under their own schema and under an older one; what is
+//! not exactly a record is an error.
+
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use std::sync::Arc;
+use tidemill_events::codec::{AvroSchema, HopCodec, PredictionCodec, RawReader, RawWriter, VectorCodec};
+use tidemill_events::layout::{FeatureColumn, FeatureType, control_avro};
+use tidemill_events::records::{self, ModelRef, Reason};
+use tidemill_events::topics::{Control, PerPipeline};
+use tidemill_events::{Event, HopInput, Layout, Outcome, Prediction, RecordSchema, Source, Stage, Value, Vector, wire};
+
+const PAYMENT: &str = r#"{"type":"record","name":"Payment","namespace":"com.example","fields":[
+    {"name":"id","type":"string"},
+    {"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},
+    {"name":"customer","type":"string"},
+    {"name":"amount","type":{"type":"bytes","logicalType":"decimal","precision":18,"scale":2}},
+    {"name":"kind","type":{"type":"enum","name":"Kind","symbols":["chip","web"]}},
+    {"name":"count","type":["null","int"],"default":null}]}"#;
+
+fn layout() -> Layout {
+    let double = |name: &str| FeatureColumn { name: name.into(), ty: FeatureType::Double };
+    Layout {
+        pipeline: "fraud-eu".into(),
+        event: RecordSchema::parse(PAYMENT).unwrap(),
+        entities: vec!["customer".into(), "terminal".into()],
+        features: vec![
+            double("customer_n_1d"),
+            double("terminal_n_1d"),
+            double("amount"),
+            FeatureColumn { name: "kind".into(), ty: FeatureType::String },
+        ],
+        hop_features: vec![0..1, 1..2],
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9é:]{0,30}"
+}
+
+fn row() -> impl Strategy<Value = Vec<Value>> {
+    (text(), -1_000_000_000_000i64..4_000_000_000_000, text(), any::<i64>(), any::<bool>(), any::<Option<i32>>()).prop_map(
+        |(id, at, customer, cents, chip, count)| {
+            vec![
+                Value::String(id.into()),
+                Value::Timestamp(at * 1_000),
+                Value::String(customer.into()),
+                Value::Decimal(Decimal::new(cents, 2)),
+                Value::String(if chip { "chip" } else { "web" }.into()),
+                count.map_or(Value::Null, |n| Value::Long(n.into())),
+            ]
+        },
+    )
+}
+
+fn source() -> impl Strategy<Value = Source> {
+    (text(), any::<i32>(), any::<i64>()).prop_map(|(topic, partition, offset)| Source { topic: topic.into(), partition, offset })
+}
+
+fn double() -> impl Strategy<Value = Value> {
+    prop_oneof![Just(Value::Null), any::<f64>().prop_filter("NaN is not equal to itself", |v| !v.is_nan()).prop_map(Value::Double)]
+}
+
+fn event(features: usize) -> impl Strategy<Value = Event> {
+    let times = (any::<i64>(), any::<i64>(), any::<i64>());
+    (text(), times, source(), text(), any::<i32>(), (text(), text()), row(), prop::collection::vec(double(), features)).prop_map(
+        |(id, (event_time, ingested_at, merge_time), source, stage, partition, (a, b), fields, features)| Event {
+            event_id: id.into(),
+            event_time,
+            source,
+            ingested_at,
+            from: Stage { stage: stage.into(), partition },
+            merge_time,
+            entities: vec![a.into(), b.into()],
+            fields,
+            features,
+        },
+    )
+}
+
+fn datum(bytes: &[u8], id: u32) -> &[u8] {
+    let (written, datum) = wire::split(Some(bytes)).unwrap();
+    assert_eq!(written, id);
+    datum
+}
+
+proptest! {
+    #[test]
+    fn raw_rows(row in row()) {
+        let schema = RecordSchema::parse(PAYMENT).unwrap();
+        let json = layout().avro(PerPipeline::Raw);
+        let mut bytes = Vec::new();
+        RawWriter::new(schema.clone(), &json, 7).unwrap().encode(&row, &mut bytes).unwrap();
+        let reader = RawReader::new(&json, &schema).unwrap();
+        let datum = datum(&bytes, 7);
+        prop_assert_eq!(reader.decode(datum).unwrap(), row);
+        for end in 0..datum.len() {
+            prop_assert!(reader.decode(&datum[..end]).is_err(), "{} of {} bytes", end, datum.len());
+        }
+        prop_assert!(reader.decode(&[datum, &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn garbage_is_an_error_or_a_row(bytes: Vec<u8>) {
+        let reader = RawReader::new(PAYMENT, &RecordSchema::parse(PAYMENT).unwrap()).unwrap();
+        let _ = reader.decode(&bytes);
+    }
+
+    #[test]
+    fn events(event in event(1)) {
+        let codec = HopCodec::new(&layout(), 1, 9).unwrap();
+        let mut bytes = Vec::new();
+        codec.encode_event(&event, &mut bytes).unwrap();
+        let datum = datum(&bytes, 9);
+        prop_assert_eq!(codec.decode(codec.schema(), datum).unwrap(), HopInput::Event(event));
+        for end in 0..datum.len() {
+            prop_assert!(codec.decode(codec.schema(), &datum[..end]).is_err());
+        }
+    }
+
+    #[test]
+    fn outcomes(e in event(0), label: i32, label_time: i64) {
+        let Event { event_id, event_time, source, from, merge_time, entities, fields, .. } = e;
+        let outcome = Outcome { event_id, event_time, source, from, merge_time, entities, fields, label: f64::from(label), label_time };
+        let codec = HopCodec::new(&layout(), 0, 9).unwrap();
+        let mut bytes = Vec::new();
+        codec.encode_outcome(&outcome, &mut bytes).unwrap();
+        prop_assert_eq!(codec.decode(codec.schema(), datum(&bytes, 9)).unwrap(), HopInput::Outcome(outcome));
+    }
+
+    #[test]
+    fn vectors_and_predictions(e in event(3), kind in text(), score in -1e9..1e9f64) {
+        let Event { event_id, event_time, source, ingested_at, from, merge_time, entities, mut features, .. } = e;
+        features.push(Value::String(kind.into()));
+        let vector = Vector { event_id, event_time, source, ingested_at, from, merge_time, entities, features, pipeline_version: 3 };
+        let codec = VectorCodec::new(&layout(), 2).unwrap();
+        let mut bytes = Vec::new();
+        codec.encode(&vector, &mut bytes).unwrap();
+        prop_assert_eq!(&codec.decode(codec.schema(), datum(&bytes, 2)).unwrap(), &vector);
+
+        let model = ModelRef { name: "m".into(), version: 0, digest: "sha256:0".into(), stage: "bootstrap".into() };
+        let prediction = Prediction {
+            event_id: vector.event_id,
+            event_time: vector.event_time,
+            source: vector.source,
+            ingested_at: vector.ingested_at,
+            entities: vector.entities,
+            route: "default".into(),
+            model: Arc::new(model),
+            score,
+            decision: "review".into(),
+            reasons: vec![Reason { feature: "amount".into(), contribution: score }],
+            predicted_at: 5,
+        };
+        let codec = PredictionCodec::new(&layout(), 4).unwrap();
+        bytes.clear();
+        codec.encode(&prediction, &mut bytes).unwrap();
+        prop_assert_eq!(codec.decode(codec.schema(), datum(&bytes, 4)).unwrap(), prediction);
+    }
+}
+
+#[test]
+fn a_record_of_an_older_pipeline_version_reads() {
+    let new = layout();
+    let mut old = new.clone();
+    old.features.remove(0);
+    old.hop_features = vec![0..0, 0..1];
+    let vector = Vector {
+        event_id: "e".into(),
+        event_time: 1,
+        source: Source::default(),
+        ingested_at: 2,
+        from: Stage::default(),
+        merge_time: 3,
+        entities: vec!["c".into(), "t".into()],
+        features: vec![Value::Double(1.0), Value::Double(2.0), Value::Null],
+        pipeline_version: 1,
+    };
+    let writer = VectorCodec::new(&old, 1).unwrap();
+    let mut bytes = Vec::new();
+    writer.encode(&vector, &mut bytes).unwrap();
+    let read = VectorCodec::new(&new, 2).unwrap().decode(writer.schema(), datum(&bytes, 1)).unwrap();
+    assert_eq!(read.features, [Value::Null, Value::Double(1.0), Value::Double(2.0), Value::Null]);
+    // and the other way round: what is no longer known is skipped
+    let new = VectorCodec::new(&new, 2).unwrap();
+    let vector = Vector { features: vec![Value::Double(9.0), Value::Double(1.0), Value::Double(2.0), Value::Null], ..vector };
+    bytes.clear();
+    new.encode(&vector, &mut bytes).unwrap();
+    let read = writer.decode(new.schema(), datum(&bytes, 2)).unwrap();
+    assert_eq!(read.features, [Value::Double(1.0), Value::Double(2.0), Value::Null]);
+}
+
+#[test]
+fn every_schema_is_avro() {
+    let layout = layout();
+    for topic in PerPipeline::all(2) {
+        let json = layout.avro(topic);
+        AvroSchema::parse(&json).unwrap_or_else(|e| panic!("{topic:?}: {e}\n{json}"));
+        assert!(json.contains("tidemill.fraud_eu"), "{topic:?} has the pipeline's namespace");
+    }
+    AvroSchema::parse(control_avro(Control::Pipelines)).unwrap();
+}
+
+#[test]
+fn fixed_records_fit_their_schemas() {
+    let layout = layout();
+    let reject = records::Reject {
+        source: records::SourceRecord { topic: "t".into(), partition: 1, offset: 2 },
+        reason: "late".into(),
+        detail: "…".into(),
+        sha256: "00".into(),
+        original: vec![0, 255],
+        rejected_at: 3,
+    };
+    let quality = records::Quality {
+        partition: 0,
+        window_start: 1,
+        window_end: 2,
+        valid: 3,
+        rejected: vec![records::ReasonCount { reason: "late".into(), count: 4 }],
+        out_of_order: 5,
+        merge_time: Some(6),
+    };
+    let label = records::Label { event_id: "e".into(), label: 1.0, label_time: 2 };
+    let mut bytes = Vec::new();
+    let schema = AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).unwrap();
+    schema.encode(1, &reject, &mut bytes).unwrap();
+    assert_eq!(schema.decode::<records::Reject>(datum(&bytes, 1)).unwrap(), reject);
+    bytes.clear();
+    let schema = AvroSchema::parse(&layout.avro(PerPipeline::Quality)).unwrap();
+    schema.encode(1, &quality, &mut bytes).unwrap();
+    assert_eq!(schema.decode::<records::Quality>(datum(&bytes, 1)).unwrap(), quality);
+    bytes.clear();
+    let schema = AvroSchema::parse(&layout.avro(PerPipeline::Labels)).unwrap();
+    schema.encode(1, &label, &mut bytes).unwrap();
+    assert_eq!(schema.decode::<records::Label>(datum(&bytes, 1)).unwrap(), label);
+}
