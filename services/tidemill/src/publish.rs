@@ -1,4 +1,29 @@
 //! `tidemill publish`: event files through the ingestor's HTTP interface.
 
+mod acks;
+mod batch;
 mod cell;
+mod client;
+mod command;
+mod encode;
+mod feed;
+mod job;
+mod labels;
+mod lane;
+mod pace;
+mod progress;
+mod report;
 mod source;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use cell::Cell;
+pub use client::Endpoint;
+pub use command::Publish;
+pub use encode::Shape;
+pub use job::{Error, Job};
+pub use pace::{Pace, Rate, Speed};
+pub use report::Report;
+pub use source::{EventFile, Row, Source};
+pub use tally::{Refusals, Tally};

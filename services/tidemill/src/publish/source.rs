@@ -59,7 +59,7 @@ enum Format {
 pub struct EventFile {
     path: PathBuf,
     format: Format,
-    /// Its columns; of NDJSON, those of the first line.
+    /// Its columns; of NDJSON, those of the first object.
     pub columns: Vec<String>,
 }
 
@@ -81,6 +81,18 @@ impl EventFile {
             Format::Parquet => parquet::columns(path),
         }?;
         Ok(Self { path: path.to_owned(), format, columns })
+    }
+
+    /// Whether the file has no such column.
+    #[must_use]
+    pub fn lacks(&self, column: &str) -> bool {
+        !self.columns.iter().any(|c| c == column)
+    }
+
+    /// Whether every row has the same columns.
+    #[must_use]
+    pub fn is_table(&self) -> bool {
+        !matches!(self.format, Format::Ndjson)
     }
 
     /// Opens the file for reading the `wanted` columns; one that the file has not is null in every row.

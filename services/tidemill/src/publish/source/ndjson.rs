@@ -20,11 +20,16 @@ pub(super) struct Ndjson {
     values: Vec<String>,
 }
 
+/// The members of the first object among the first lines; later ones may have others.
 pub(super) fn columns(path: &Path) -> Result<Vec<String>, Error> {
-    let mut first = String::new();
-    open(path)?.read_line(&mut first).map_err(|e| Error::new(path, e))?;
-    let names = |json: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json);
-    Ok(names(&first).map(|object| object.into_iter().map(|(name, _)| name).collect()).unwrap_or_default())
+    const LINES: usize = 100;
+    for line in open(path)?.split(b'\n').take(LINES) {
+        let line = line.map_err(|e| Error::new(path, e))?;
+        if let Ok(object) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&line) {
+            return Ok(object.into_iter().map(|(name, _)| name).collect());
+        }
+    }
+    Ok(Vec::new())
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Error> {
@@ -126,13 +131,14 @@ mod tests {
     fn reads_wanted_members_and_goes_on_after_a_bad_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.ndjson");
-        let lines = "{\"id\":1,\"amount\":57.160,\"nested\":{\"a\":[1]}}\n\n{\"id\":2,\n{\"id\":3,\"id\":4}\n[1]\n{\"amount\":null,\"id\":\"x\\n\"}";
+        let lines = "[]\n{\"id\":1,\"amount\":57.160,\"nested\":{\"a\":[1]}}\n\n{\"id\":2,\n{\"id\":3,\"id\":4}\n[1]\n{\"amount\":null,\"id\":\"x\\n\"}";
         std::fs::write(&path, lines).unwrap();
         assert_eq!(columns(&path).unwrap(), ["amount", "id", "nested"]);
         let mut rows = Ndjson::open(&path, &["id", "amount"]).unwrap();
+        assert!(matches!(rows.advance().unwrap(), Row::Unreadable(_)));
         assert_eq!(rows.advance().unwrap(), Row::Ready);
         assert_eq!([rows.cell(0), rows.cell(1)], [Cell::Json("1"), Cell::Json("57.160")]);
-        for (line, what) in [(3, "EOF"), (4, "`id` is there twice"), (5, "a JSON object")] {
+        for (line, what) in [(4, "EOF"), (5, "`id` is there twice"), (6, "a JSON object")] {
             let Row::Unreadable(why) = rows.advance().unwrap() else { panic!("line {line} was read") };
             assert!(why.starts_with(&format!("line {line}: ")) && why.contains(what), "{why}");
         }

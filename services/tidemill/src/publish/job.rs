@@ -1,0 +1,126 @@
+//! One publication: a source, its feed, the lanes, the acknowledgements, and what came of it.
+
+use super::acks::Acks;
+use super::client::{self, Client, Endpoint};
+use super::encode::{Encoder, NoSuchField, Shape};
+use super::feed::{Feed, Labelling, Outlet};
+use super::labels::Pending;
+use super::lane::Lane;
+use super::pace::{Pace, Pacer};
+use super::report::Report;
+use super::source::Source;
+use super::tally::Tally;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::channel;
+use tokio::task::JoinSet;
+
+/// Batches that may wait in a lane behind the one under way: enough to keep the connection busy.
+const QUEUE: usize = 1;
+
+/// What to publish, where to and how.
+pub struct Job {
+    /// Rows whose columns are the schema's fields in schema order, and the label after them if there is one.
+    pub source: Box<dyn Source>,
+    /// The events' shape.
+    pub shape: Shape,
+    /// How long after its event a label is sent, microseconds; `None` sends no labels.
+    pub labels_delay: Option<i64>,
+    /// The ingestor.
+    pub endpoint: Endpoint,
+    /// How fast.
+    pub pace: Pace,
+    /// Connections; events of one first-entity key go by one of them.
+    pub connections: usize,
+    /// Records in a request at most.
+    pub max_records: usize,
+    /// Events to publish at most.
+    pub limit: u64,
+    /// File that acknowledged event ids are appended to.
+    pub acks: Option<PathBuf>,
+    /// How long to go on without an acknowledgement.
+    pub give_up_after: Duration,
+    /// Set to end early: what was read is still delivered.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Why a publication could not start or be completed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The shape is not one.
+    #[error(transparent)]
+    Shape(#[from] NoSuchField),
+    /// No HTTP client.
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    /// The file of acknowledgements cannot be written.
+    #[error("{}: {why}", path.display())]
+    Acks {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        why: std::io::Error,
+    },
+    /// A part of the publisher ended by a fault of its own.
+    #[error("a part of the publisher failed: {0}")]
+    Panic(#[from] tokio::task::JoinError),
+}
+
+impl Job {
+    /// Publishes, counting in `tally` while it goes on.
+    ///
+    /// # Errors
+    /// When it cannot start or the acknowledgements cannot be written down; that not all could be
+    /// delivered is told by the report.
+    pub async fn run(self, tally: Arc<Tally>) -> Result<Report, Error> {
+        let encoder = Encoder::new(&self.shape)?;
+        let client = Arc::new(Client::new(&self.endpoint)?);
+        let acks_failed = |why| Error::Acks { path: self.acks.clone().unwrap_or_default(), why };
+        let (acks, writer) = self.acks.as_deref().map(Acks::open).transpose().map_err(acks_failed)?.unzip();
+
+        let mut lanes = JoinSet::new();
+        let mut outlets = Vec::new();
+        for _ in 0..self.connections.max(1) {
+            let (queue, batches) = channel(QUEUE);
+            outlets.push(Outlet::new(queue));
+            let (client, tally, acks) = (client.clone(), tally.clone(), acks.clone());
+            lanes.spawn(Lane { client, batches, tally, acks, give_up_after: self.give_up_after }.run());
+        }
+        drop(acks);
+
+        let started = Instant::now();
+        let feed = Feed {
+            labelling: self.labels_delay.map(|delay| Labelling { column: self.shape.schema.fields.len(), delay }),
+            source: self.source,
+            encoder,
+            pacer: Pacer::new(self.pace),
+            lanes: outlets,
+            max_records: self.max_records.max(1),
+            limit: self.limit,
+            stop: self.stop.clone(),
+            tally: tally.clone(),
+            started,
+            pending: Pending::default(),
+        };
+        let feed = tokio::task::spawn_blocking(move || feed.run());
+
+        let mut failure = None;
+        while let Some(ended) = lanes.join_next().await {
+            if let Err(e) = ended? {
+                // the other lanes finish what they have
+                self.stop.store(true, Ordering::Relaxed);
+                failure.get_or_insert(e.to_string());
+            }
+        }
+        if let Err(e) = feed.await? {
+            failure.get_or_insert(e.to_string());
+        }
+        let elapsed = started.elapsed();
+        if let Some(writer) = writer {
+            writer.await?.map_err(|why| Error::Acks { path: self.acks.unwrap_or_default(), why })?;
+        }
+        Ok(Report::new(&tally, elapsed, failure))
+    }
+}

@@ -1,0 +1,161 @@
+//! Invariant 5: each vector equals a single-threaded fold of the hop's own input partition, in offset order.
+
+use super::ledger::Derived;
+use super::recount::Recount;
+use super::report::{At, Invariant, Section, Violation};
+use super::vectors::{Compared, Vectors};
+use std::sync::Arc;
+use tidemill_events::{Event, Layout, Value};
+use tidemill_expr::Program;
+use tidemill_features::{Hop, HopState, feature};
+
+/// Mismatches kept for a closer look; all are counted.
+const KEPT: usize = 10;
+
+/// The fold of one input partition of one hop.
+pub struct Fold<'a> {
+    layout: &'a Layout,
+    vectors: &'a Vectors,
+    /// The hop's place.
+    hop: usize,
+    /// Row features, if this is the last hop.
+    row: &'a [Program],
+    state: HopState,
+    recount: Recount,
+    found: Found,
+    scratch: Vec<Value>,
+}
+
+/// What a fold found.
+pub struct Found {
+    /// Invariant 5.
+    pub vectors: Section,
+    /// Invariant 3.
+    pub values: Section,
+    /// The first vectors that differ, to be read again for what they say.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Features that are not those of the vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mismatch {
+    /// The hop-input record.
+    pub at: At,
+    /// The event.
+    pub event_id: String,
+    /// First column of `expected`.
+    pub column: usize,
+    /// What the fold gives.
+    pub expected: Vec<Value>,
+    /// Offset of the vector in its partition of `<p>.features`.
+    pub vector: i64,
+}
+
+impl<'a> Fold<'a> {
+    /// Of hop number `place`; `row` are the row features if it is the last.
+    #[must_use]
+    pub fn new(layout: &'a Layout, vectors: &'a Vectors, place: usize, hop: Arc<Hop>, row: &'a [Program]) -> Self {
+        let found =
+            Found { vectors: Section::new(Invariant::Vectors), values: Section::new(Invariant::Values), mismatches: Vec::new() };
+        let (state, recount) = (HopState::new(hop.clone()), Recount::new(hop));
+        Self { layout, vectors, hop: place, row, state, recount, found, scratch: Vec::new() }
+    }
+
+    /// Takes up the next record.
+    pub fn event(&mut self, record: &Derived<'_>, event: &Event) {
+        for group in 0..self.hop {
+            if let Some(carried) = event.features.get(self.vectors.group(group)) {
+                self.compare(record, event, group, carried.to_vec());
+            }
+        }
+        let mut computed = std::mem::take(&mut self.scratch);
+        computed.clear();
+        self.state.process(event, &mut computed);
+        self.state.commit();
+        self.recounted(record, event, &computed);
+        self.compare(record, event, self.hop, computed.as_slice());
+        if !self.row.is_empty() {
+            let mut nulls = 0;
+            let row: Vec<Value> = self.row.iter().map(|program| feature(program.eval(&event.fields), &mut nulls)).collect();
+            self.compare(record, event, self.layout.hop_features.len(), row);
+        }
+        self.scratch = computed;
+    }
+
+    /// What was found, and the state at the end.
+    #[must_use]
+    pub fn finish(self) -> (Found, HopState) {
+        (self.found, self.state)
+    }
+
+    fn compare(&mut self, record: &Derived<'_>, event: &Event, group: usize, expected: impl AsRef<[Value]>) {
+        match self.vectors.compare(&event.source, group, expected.as_ref()) {
+            Compared::Missing => {}
+            Compared::Equal => self.found.vectors.checked += 1,
+            Compared::Differs(vector) => {
+                self.found.vectors.checked += 1;
+                self.found.vectors.violations += 1;
+                if self.found.mismatches.len() < KEPT {
+                    self.found.mismatches.push(Mismatch {
+                        at: record.at(),
+                        event_id: event.event_id.to_string(),
+                        column: self.vectors.group(group).start,
+                        expected: expected.as_ref().to_vec(),
+                        vector,
+                    });
+                }
+            }
+        }
+    }
+
+    fn recounted(&mut self, record: &Derived<'_>, event: &Event, computed: &[Value]) {
+        let (checked, wrong) = self.recount.check(event, computed);
+        self.found.values.checked += checked;
+        for wrong in wrong {
+            let name = &self.state.hop().spec().features[wrong.feature].name;
+            self.found.values.violate(|| Violation {
+                at: Some(record.at()),
+                event_id: Some(event.event_id.to_string()),
+                expected: format!("{name} = {}, added up from its window", show_double(wrong.expected)),
+                found: format!("{name} = {}", show(&computed[wrong.feature])),
+            });
+        }
+    }
+}
+
+impl Mismatch {
+    /// The violation, given what the vector says. Names the columns that differ.
+    #[must_use]
+    pub fn violation(&self, layout: &Layout, vector: &[Value]) -> Violation {
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        for (i, value) in self.expected.iter().enumerate() {
+            let column = self.column + i;
+            let other = vector.get(column).unwrap_or(&Value::Null);
+            if !value.bit_eq(other) {
+                let name = layout.features.get(column).map_or("?", |c| c.name.as_str());
+                expected.push(format!("{name} = {}", show(value)));
+                found.push(format!("{name} = {}", show(other)));
+            }
+        }
+        found.push(format!("on {}.features@{}", layout.pipeline, self.vector));
+        Violation { at: Some(self.at.clone()), event_id: Some(self.event_id.clone()), expected: expected.join(", "), found: found.join(", ") }
+    }
+}
+
+fn show_double(value: Option<f64>) -> String {
+    value.map_or_else(|| "null".to_owned(), |v| v.to_string())
+}
+
+/// A feature for people.
+#[must_use]
+pub fn show(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(v) => v.to_string(),
+        Value::Long(v) => v.to_string(),
+        Value::Double(v) => v.to_string(),
+        Value::Decimal(v) => v.to_string(),
+        Value::String(v) => format!("\"{v}\""),
+        Value::Timestamp(v) => tidemill_events::time::format_instant(*v),
+    }
+}

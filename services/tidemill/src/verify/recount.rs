@@ -1,0 +1,161 @@
+//! Invariant 3: counts, sums and means of exact numbers, computed again in the plainest way.
+//!
+//! No code is shared with the feature engine: each window is added up from its single values.
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use tidemill_events::{Event, Value};
+use tidemill_features::{Aggregate, FeatureSpec, Hop};
+
+/// Windows with more entries than this are added up only now and then, so that hot keys do not make the
+/// work quadratic.
+const ALWAYS: usize = 1_000;
+
+/// The events of one hop-input partition by key, as far as a window may see them.
+pub struct Recount {
+    hop: Arc<Hop>,
+    keys: HashMap<CompactString, Key>,
+}
+
+#[derive(Default)]
+struct Key {
+    /// In order of event time.
+    entries: VecDeque<Entry>,
+    merge_time: Option<i64>,
+    events: usize,
+}
+
+struct Entry {
+    time: i64,
+    /// Per column of the hop; `None` where the event has no usable value.
+    values: Vec<Option<Decimal>>,
+}
+
+/// A feature whose value is not the one that was added up.
+#[derive(Debug, PartialEq)]
+pub struct Wrong {
+    /// Its index among the hop's features.
+    pub feature: usize,
+    /// The value added up here.
+    pub expected: Option<f64>,
+}
+
+impl Recount {
+    /// Of a hop.
+    #[must_use]
+    pub fn new(hop: Arc<Hop>) -> Self {
+        Self { hop, keys: HashMap::new() }
+    }
+
+    /// Takes up `event` and compares `features`, the hop's, with those added up here. Returns how many
+    /// were compared, and those that differ.
+    pub fn check(&mut self, event: &Event, features: &[Value]) -> (u64, Vec<Wrong>) {
+        let text = self.hop.key(event);
+        if text.is_empty() {
+            return (0, Vec::new());
+        }
+        let values = self.hop.spec().columns.iter().map(|c| c.eval(&event.fields).ok().as_ref().and_then(exact)).collect();
+        if !self.keys.contains_key(text) {
+            self.keys.insert(text.into(), Key::default());
+        }
+        let Some(key) = self.keys.get_mut(text) else { return (0, Vec::new()) };
+        key.take(event, values, self.hop.horizon());
+        if key.events % (1 + key.entries.len() / ALWAYS) != 0 {
+            return (0, Vec::new());
+        }
+        let mut checked = 0;
+        let mut wrong = Vec::new();
+        for (index, (feature, found)) in self.hop.spec().features.iter().zip(features).enumerate() {
+            if let Some(expected) = key.feature(feature, event.event_time) {
+                checked += 1;
+                let found = if let Value::Double(v) = found { Some(*v) } else { None };
+                if expected.map(f64::to_bits) != found.map(f64::to_bits) {
+                    wrong.push(Wrong { feature: index, expected });
+                }
+            }
+        }
+        (checked, wrong)
+    }
+}
+
+impl Key {
+    fn take(&mut self, event: &Event, values: Vec<Option<Decimal>>, horizon: i64) {
+        self.events += 1;
+        let merge_time = self.merge_time.map_or(event.merge_time, |m| m.max(event.merge_time));
+        self.merge_time = Some(merge_time);
+        // what is too old for every window is forgotten, also where an event of the past would still see it
+        let cutoff = merge_time.saturating_sub(horizon);
+        while self.entries.front().is_some_and(|e| e.time <= cutoff) {
+            self.entries.pop_front();
+        }
+        if event.event_time > cutoff {
+            let at = self.entries.partition_point(|e| e.time <= event.event_time);
+            self.entries.insert(at, Entry { time: event.event_time, values });
+        }
+    }
+
+    /// The feature at time `t`; `None` where this is not for us to say.
+    fn feature(&self, feature: &FeatureSpec, t: i64) -> Option<Option<f64>> {
+        let end = t.saturating_sub(feature.delay);
+        let start = end.saturating_sub(feature.window);
+        let first = self.entries.partition_point(|e| e.time <= start);
+        let last = self.entries.partition_point(|e| e.time <= end).max(first);
+        let window = self.entries.range(first..last);
+        match (feature.aggregate, feature.column) {
+            (Aggregate::Count, _) if window.len() == 0 => Some(Some(feature.fill.unwrap_or(0.0))),
+            (Aggregate::Count, _) => Some(Some(window.len() as f64)),
+            (Aggregate::Sum | Aggregate::Mean, Some(column)) => {
+                let (sum, count) = add_up(window.filter_map(|e| e.values[column]))?;
+                Some(match count {
+                    0 => feature.fill,
+                    _ if feature.aggregate == Aggregate::Sum => Some(sum),
+                    _ => Some(sum / count as f64),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An integer or decimal; doubles are not for this check.
+fn exact(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Decimal(v) => Some(*v),
+        Value::Long(v) => Some(Decimal::from(*v)),
+        Value::Bool(v) => Some(Decimal::from(u8::from(*v))),
+        Value::Null | Value::Double(_) | Value::String(_) | Value::Timestamp(_) => None,
+    }
+}
+
+/// The double nearest to the sum of `values`, and how many there are; `None` when the sum has no exact form here.
+fn add_up(values: impl Iterator<Item = Decimal>) -> Option<(f64, u64)> {
+    let (mut units, mut scale, mut count) = (0i128, 0u32, 0u64);
+    for value in values {
+        let mut mantissa = value.mantissa();
+        if value.scale() > scale {
+            units = units.checked_mul(10i128.checked_pow(value.scale() - scale)?)?;
+            scale = value.scale();
+        } else if value.scale() < scale {
+            mantissa = mantissa.checked_mul(10i128.checked_pow(scale - value.scale())?)?;
+        }
+        units = units.checked_add(mantissa)?;
+        count += 1;
+    }
+    // reading a decimal text gives the nearest double
+    format!("{units}e-{scale}").parse().ok().map(|sum| (sum, count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_exact_across_scales() {
+        let d = |m, s| Decimal::new(m, s);
+        assert_eq!(add_up([d(1, 1), d(2, 1)].into_iter()), Some((0.3, 2)));
+        assert_eq!(add_up([d(1, 2), d(1, 0), d(-101, 2)].into_iter()), Some((0.0, 3)));
+        assert_eq!(add_up([].into_iter()), Some((0.0, 0)));
+    }
+}
