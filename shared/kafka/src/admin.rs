@@ -21,7 +21,10 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Admin {
     brokers: String,
     client: AdminClient<DefaultClientContext>,
-    reader: BaseConsumer,
+    /// Sees what is stable.
+    committed: BaseConsumer,
+    /// Sees all.
+    uncommitted: BaseConsumer,
 }
 
 /// What a group has committed for one partition.
@@ -40,6 +43,8 @@ pub struct Ends {
     pub start: i64,
     /// The last stable offset: a read_committed reader sees nothing at or after it.
     pub stable: i64,
+    /// The high watermark; beyond `stable` while a transaction is open.
+    pub high: i64,
 }
 
 impl Admin {
@@ -49,8 +54,9 @@ impl Admin {
     /// [`Error::Kafka`] when the client cannot be made.
     pub fn new(brokers: &str) -> Result<Self, Error> {
         let client = config(brokers).create().map_err(|e| Error::kafka("set up an admin client", e))?;
-        let reader = config(brokers).set("isolation.level", "read_committed").create().map_err(|e| Error::kafka("set up a consumer", e))?;
-        Ok(Self { brokers: brokers.to_owned(), client, reader })
+        let reader = |isolation| config(brokers).set("isolation.level", isolation).create().map_err(|e| Error::kafka("set up a consumer", e));
+        let (committed, uncommitted) = (reader("read_committed")?, reader("read_uncommitted")?);
+        Ok(Self { brokers: brokers.to_owned(), client, committed, uncommitted })
     }
 
     /// How many partitions `topic` has; `None` when it does not exist.
@@ -117,12 +123,15 @@ impl Admin {
     /// [`Error::Kafka`]; [`Error::NoTopic`].
     pub fn ends(&self, topic: &str) -> Result<Vec<Ends>, Error> {
         let partitions = self.partitions(topic)?.ok_or_else(|| Error::NoTopic(topic.to_owned()))?;
-        let ends = |partition| {
-            let (start, stable) = self
-                .reader
+        let watermarks = |consumer: &BaseConsumer, partition| {
+            consumer
                 .fetch_watermarks(topic, partition, TIMEOUT)
-                .map_err(|e| Error::kafka(&format!("read the end of {topic} partition {partition}"), e))?;
-            Ok(Ends { start, stable })
+                .map_err(|e| Error::kafka(&format!("read the end of {topic} partition {partition}"), e))
+        };
+        let ends = |partition| {
+            let (start, stable) = watermarks(&self.committed, partition)?;
+            let (_, high) = watermarks(&self.uncommitted, partition)?;
+            Ok(Ends { start, stable, high })
         };
         (0..partitions).map(ends).collect()
     }
@@ -138,7 +147,7 @@ impl Admin {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
         list.set_all_offsets(Offset::Offset(time.div_euclid(1000))).map_err(|e| Error::kafka(&doing, e))?;
-        let list = self.reader.offsets_for_times(list, TIMEOUT).map_err(|e| Error::kafka(&doing, e))?;
+        let list = self.committed.offsets_for_times(list, TIMEOUT).map_err(|e| Error::kafka(&doing, e))?;
         let mut offsets = vec![None; list.count()];
         for element in list.elements() {
             element.error().map_err(|e| Error::kafka(&doing, e))?;

@@ -4,7 +4,7 @@
 //! offsets too, so a scan ends at the broker's end-of-partition event, not when an offset is reached. It
 //! joins no group and commits nothing.
 
-use crate::admin::{self, Admin, Ends};
+use crate::admin::{self, Admin};
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -128,14 +128,14 @@ impl Scan {
         let mut assignment = TopicPartitionList::new();
         let mut until = Vec::new();
         for &(partition, offset) in from {
-            let ends = ends(&consumer, topic, partition).map_err(fault)?;
-            let start = offset.max(ends.start);
+            let (first, stable) = consumer.fetch_watermarks(topic, partition, admin::TIMEOUT).map_err(fault)?;
+            let start = offset.max(first);
             let Ok(slot) = usize::try_from(partition) else { continue };
             if until.len() <= slot {
                 until.resize(slot + 1, None);
             }
-            if start < ends.stable {
-                until[slot] = Some(ends.stable);
+            if start < stable {
+                until[slot] = Some(stable);
                 assignment.add_partition_offset(topic, partition, Offset::Offset(start)).map_err(fault)?;
             }
         }
@@ -187,11 +187,6 @@ fn close(slot: Option<&mut Option<i64>>, open: &mut usize) {
     if slot.and_then(Option::take).is_some() {
         *open -= 1;
     }
-}
-
-fn ends(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<Ends, KafkaError> {
-    let (start, stable) = consumer.fetch_watermarks(topic, partition, admin::TIMEOUT)?;
-    Ok(Ends { start, stable })
 }
 
 fn is_final(error: &KafkaError) -> bool {

@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::Offset;
 use std::time::Duration;
 use tidemill_events::records::Pipeline;
 use tidemill_events::topics::Control;
-use tidemill_kafka::admin::{Admin, Error, Outcome, TopicSpec};
+use tidemill_kafka::admin::{Admin, Ends, Error, Outcome, TopicSpec};
 use tidemill_kafka::pipelines::{self, Publisher};
 use tidemill_kafka::reader::{Isolation, Scan};
 use tidemill_kafka::registry::Registry;
@@ -120,7 +120,7 @@ fn a_scan_sees_what_was_committed_and_stops_at_the_last_stable_offset() {
     // a, b, marker, aborted, marker, c, marker, open
     assert_eq!(bed.read(0, Isolation::ReadCommitted), [(0, "a".into()), (1, "b".into()), (5, "c".into())]);
     assert_eq!(bed.read(6, Isolation::ReadCommitted), [], "only a marker is left");
-    assert_eq!(bed.admin.ends(bed.topic()).unwrap()[0].stable, 7);
+    assert_eq!(bed.admin.ends(bed.topic()).unwrap(), [Ends { start: 0, stable: 7, high: 10 }]);
     let all: Vec<String> = bed.read(0, Isolation::ReadUncommitted).into_iter().map(|(_, v)| v).collect();
     assert_eq!(all, ["a", "b", "aborted", "c", "open", "after"]);
     open.abort_transaction(TIMEOUT).unwrap();
