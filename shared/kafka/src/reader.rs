@@ -1,8 +1,13 @@
-//! A bounded scan: every record of some partitions, from given offsets to where they ended when it began.
+//! Reading without a group: a bounded scan here, an endless [`Tail`] beside it.
 //!
-//! The end is the last stable offset (read_committed) or the high watermark. Transaction markers take
-//! offsets too, so a scan ends at the broker's end-of-partition event, not when an offset is reached. It
-//! joins no group and commits nothing.
+//! A scan is every record of some partitions, from given offsets to where they ended when it began: the
+//! last stable offset (read_committed) or the high watermark. Transaction markers take offsets too, so it
+//! ends at the broker's end-of-partition event, not when an offset is reached. Neither joins a group or
+//! commits anything.
+
+mod tail;
+
+pub use tail::Tail;
 
 use crate::admin::{self, Admin};
 use rdkafka::ClientConfig;
@@ -228,7 +233,7 @@ mod tests {
 
     const TOPIC: &str = "t";
 
-    fn produce(brokers: &str, partition: i32, values: &[&str]) {
+    pub(super) fn produce(brokers: &str, partition: i32, values: &[&str]) {
         let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
         for value in values {
             producer.send(BaseRecord::to(TOPIC).partition(partition).key("k").payload(*value)).map_err(|(e, _)| e).unwrap();
