@@ -3,11 +3,10 @@
 use crate::online::Online;
 use compact_str::CompactString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tidemill_events::codec::{self, AvroSchema, HopCodec, VectorCodec};
 use tidemill_events::partition::partition_of;
 use tidemill_events::{Event, HopInput, Stage, Vector, wire};
-use tidemill_features::{Hop, HopState, settle};
+use tidemill_features::{Hop, HopState, feature};
 use tidemill_pipeline::Pipeline;
 use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
 
@@ -43,8 +42,8 @@ pub struct Shared {
     pub input: HopCodec,
     /// Where events go.
     pub next: Next,
-    /// Column values and features that became null because they were errors, null or not finite.
-    pub nulls: Arc<AtomicU64>,
+    /// Told how many column values and features became null for being errors, null or not finite.
+    pub nulls: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
 /// A hop at one input partition.
@@ -80,9 +79,9 @@ impl HopTask {
         let Event { event_id, event_time, source, ingested_at, merge_time, entities, fields, mut features, .. } = event;
         let mut nulls = 0;
         for row in &self.shared.pipeline.row {
-            features.push(settle::feature(row.program.eval(&fields), &mut nulls));
+            features.push(feature(row.program.eval(&fields), &mut nulls));
         }
-        self.shared.nulls.fetch_add(nulls, Relaxed);
+        (self.shared.nulls)(nulls);
         let (from, pipeline_version) = (self.from(), self.shared.version);
         Vector { event_id, event_time, source, ingested_at, from, merge_time, entities, features, pipeline_version }
     }
@@ -127,7 +126,7 @@ impl Task for HopTask {
             HopInput::Event(mut event) => {
                 let mut features = std::mem::take(&mut event.features);
                 let nulls = self.state.process(&event, &mut features);
-                self.shared.nulls.fetch_add(nulls, Relaxed);
+                (self.shared.nulls)(nulls);
                 event.features = features;
                 self.emit(event, record, out).map_err(fault)
             }
@@ -135,8 +134,8 @@ impl Task for HopTask {
         }
     }
 
-    fn tick(&mut self, now: i64, _out: &mut Outputs) -> Result<(), Error> {
-        self.online.tick(&mut self.state, now);
+    fn tick(&mut self, _now: i64, _out: &mut Outputs) -> Result<(), Error> {
+        self.online.tick(&mut self.state);
         Ok(())
     }
 

@@ -12,8 +12,9 @@ pub use handler::{HopTask, Next, Shared, Writers};
 pub use online::{NoStore, Online};
 
 use anyhow::Context as _;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tidemill_events::codec::{HopCodec, VectorCodec};
 use tidemill_events::topics::{PerPipeline, group};
@@ -22,6 +23,7 @@ use tidemill_kafka::pipelines::Follower;
 use tidemill_kafka::registry::{Blocking, Registry};
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
 use tidemill_pipeline::Pipeline;
+use tidemill_service::metrics::Labels;
 use tidemill_service::{Context, Service};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::Until;
@@ -46,11 +48,15 @@ impl Service for FeatureBuilder {
         let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
         let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
         let store = online::Store::start(&config.redis.redis, &context)?;
+        let nulls = Family::<Labels, Counter>::default();
+        let help = "Column values and features that are null for being errors, null or not finite";
+        context.metrics().register(|r| r.register("null_features", help, nulls.clone()));
         let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
         let make = move |applied: &Applied| {
             let hops = 0..applied.pipeline.hops.len();
             hops.map(|position| {
-                let stage = HopStage::new(applied, position, &registry, &store)?;
+                let labels = Labels { pipeline: applied.pipeline.name.as_str().into(), stage: SERVICE, outcome: "" };
+                let stage = HopStage::new(applied, position, &registry, &store, nulls.get_or_create(&labels).clone())?;
                 let settings = settings(&applied.pipeline, position, &brokers, instance, fault);
                 let name = stage.shared.stage.to_string();
                 Ok(TaskSet::new(&name, KafkaBroker::new(settings), stage, Limits::default(), clock.clone()))
@@ -85,7 +91,7 @@ struct HopStage {
 }
 
 impl HopStage {
-    fn new(applied: &Applied, position: usize, registry: &Blocking, store: &online::Store) -> Result<Self, Error> {
+    fn new(applied: &Applied, position: usize, registry: &Blocking, store: &online::Store, nulls: Counter) -> Result<Self, Error> {
         let pipeline = applied.pipeline.clone();
         let layout = &pipeline.layout;
         let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
@@ -102,7 +108,9 @@ impl HopStage {
             stage: format!("{SERVICE}.{}", layout.entities[position]).into(),
             input: codec(position)?,
             next,
-            nulls: Arc::new(AtomicU64::new(0)),
+            nulls: Arc::new(move |n| {
+                nulls.inc_by(n);
+            }),
             pipeline: pipeline.clone(),
         };
         let input = PerPipeline::Hop(position).name(&layout.pipeline, &layout.entities);

@@ -3,7 +3,6 @@
 use crate::score::Scorer;
 use compact_str::CompactString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tidemill_events::codec::{AvroSchema, PredictionCodec, VectorCodec};
 use tidemill_events::partition::partition_of;
 use tidemill_events::{Prediction, Vector, wire};
@@ -26,8 +25,8 @@ pub struct Shared {
     pub predictions: PredictionCodec,
     /// Partitions of every topic.
     pub partitions: u32,
-    /// Vectors that could not be scored.
-    pub unscored: Arc<AtomicU64>,
+    /// Called for each vector that could not be scored.
+    pub unscored: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// The predictor at one partition of `<p>.features`: it keeps nothing between records.
@@ -46,7 +45,7 @@ impl PredictorTask {
     fn predict(&self, vector: Vector, now: i64) -> Prediction {
         let scored = self.shared.scorer.score(&vector.features);
         if scored.score.is_nan() {
-            self.shared.unscored.fetch_add(1, Relaxed);
+            (self.shared.unscored)();
         }
         Prediction {
             event_id: vector.event_id,

@@ -1,1 +1,114 @@
-//! stub
+//! The predictor: scores every vector of the stream, and single events over REST from the online store.
+//!
+//! `handler` is the pure task of the stream, `score` the model in force, `serving` what REST needs of a
+//! pipeline, `rest` the endpoint; this file wires them.
+
+mod config;
+mod handler;
+mod rest;
+mod score;
+mod serving;
+
+pub use config::Config;
+pub use handler::{PredictorTask, Shared, Writers};
+pub use score::{Scored, Scorer};
+
+use anyhow::Context as _;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use std::sync::Arc;
+use std::time::Duration;
+use tidemill_events::codec::{PredictionCodec, VectorCodec};
+use tidemill_events::topics::{PerPipeline, group};
+use tidemill_kafka::pipelines::Follower;
+use tidemill_kafka::registry::{Blocking, Registry};
+use tidemill_kafka::transactional::{KafkaBroker, Settings};
+use tidemill_online_store::RedisStore;
+use tidemill_pipeline::Pipeline;
+use tidemill_service::metrics::Labels;
+use tidemill_service::{Context, Service};
+use tidemill_stream::fault::Fault;
+use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
+use tidemill_task_sets::{Applied, TaskSet, WriterSchemas, lookup, supervise};
+
+/// The stage's name, as it is in the group.
+const STAGE: &str = "predictor";
+/// How long Redis may take to answer a REST read.
+const REDIS_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The service.
+pub struct Predictor;
+
+impl Service for Predictor {
+    const NAME: &'static str = "tidemill-predictor";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const LISTEN: &'static str = "127.0.0.1:8084";
+    type Config = Config;
+
+    async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
+        let common = config.as_ref();
+        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
+        let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
+        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+        let store = RedisStore::new(&config.redis.redis, REDIS_TIMEOUT).context("cannot use Redis")?;
+        let routes = rest::routes(follower.applied(), store, context.clock().clone(), context.metrics());
+
+        let unscored = Family::<Labels, Counter>::default();
+        let help = "Vectors that the model could not score, decided as if above the threshold";
+        context.metrics().register(|r| r.register("unscored", help, unscored.clone()));
+        let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
+        let make = move |applied: &Applied| {
+            let settings = settings(&applied.pipeline, &brokers, instance, fault);
+            let labels = Labels { pipeline: applied.pipeline.name.as_str().into(), stage: STAGE, outcome: "" };
+            let stage = PredictorStage::new(applied, &registry, unscored.get_or_create(&labels).clone())?;
+            Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock.clone())])
+        };
+        supervise(&context, follower, Box::new(make))?;
+        Ok(routes)
+    }
+}
+
+fn settings(pipeline: &Pipeline, brokers: &str, instance: u32, fault: Option<Fault>) -> Settings {
+    let topic = |t: PerPipeline| t.name(&pipeline.name, &pipeline.layout.entities);
+    let group = group(STAGE, &pipeline.name);
+    Settings {
+        brokers: brokers.to_owned(),
+        slot: format!("{group}.{instance}"),
+        group,
+        input: topic(PerPipeline::Features),
+        outputs: vec![topic(PerPipeline::Predictions)],
+        fault,
+    }
+}
+
+/// The predictor of one pipeline.
+struct PredictorStage {
+    shared: Shared,
+    registry: Blocking,
+}
+
+impl PredictorStage {
+    fn new(applied: &Applied, registry: &Blocking, unscored: Counter) -> Result<Self, Error> {
+        let layout = &applied.pipeline.layout;
+        let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
+        let shared = Shared {
+            scorer: Scorer::bootstrap(applied.pipeline.clone()),
+            vectors: VectorCodec::new(layout, lookup(registry, layout, PerPipeline::Features)?).map_err(fault)?,
+            predictions: PredictionCodec::new(layout, lookup(registry, layout, PerPipeline::Predictions)?).map_err(fault)?,
+            partitions: applied.pipeline.source.partitions,
+            unscored: Arc::new(move || {
+                unscored.inc();
+            }),
+        };
+        Ok(Self { shared, registry: registry.clone() })
+    }
+}
+
+impl Stage for PredictorStage {
+    type Task = PredictorTask;
+
+    fn open(&mut self, _: i32, _: &Committed, _: &[u8], _: u64) -> Result<(PredictorTask, Option<Restore>), Error> {
+        let mut schemas = WriterSchemas::new(self.registry.clone(), []);
+        Ok((PredictorTask::new(self.shared.clone(), Box::new(move |id| schemas.get(id))), None))
+    }
+}

@@ -3,8 +3,8 @@
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use tidemill_events::records::ModelRef;
 use tidemill_events::Value;
+use tidemill_events::records::ModelRef;
 use tidemill_pipeline::Pipeline;
 
 /// The model in force: until one is trained, the pipeline's `bootstrap` expression.
@@ -44,7 +44,7 @@ impl Scorer {
     pub fn score(&self, features: &[Value]) -> Scored {
         let score = self.pipeline.bootstrap.eval(features).ok().and_then(|v| v.as_f64()).unwrap_or(f64::NAN);
         let decision = &self.pipeline.decision;
-        let below = score < decision.threshold;
-        Scored { score, decision: if below { decision.below.clone() } else { decision.above.clone() } }
+        let word = if score < decision.threshold { &decision.below } else { &decision.above };
+        Scored { score, decision: word.as_str().into() }
     }
 }

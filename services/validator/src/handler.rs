@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tidemill_events::codec::{self, AvroSchema, HopCodec, RawReader};
 use tidemill_events::records::{Reject, SourceRecord};
 use tidemill_events::topics::PerPipeline;
-use tidemill_events::{Event, HopInput, Layout, Source, Stage, Value, partition, time, wire};
+use tidemill_events::{Event, HopInput, Layout, Source, Stage, Value, time, wire};
 use tidemill_pipeline::Pipeline;
 use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
 
@@ -146,7 +146,7 @@ impl ValidatorTask {
             ingested_at: record.timestamp,
             from: Stage { stage: crate::STAGE.into(), partition: self.partition },
             merge_time,
-            entities: self.pipeline.hops.iter().map(|hop| entity(&hop.key, &row)).collect(),
+            entities: self.pipeline.hops.iter().map(|hop| hop.key_of(&row)).collect(),
             fields: row,
             features: Vec::new(),
         })
@@ -175,16 +175,6 @@ impl ValidatorTask {
         out.push(REJECTED, record.partition, record.key, record.traceparent, |bytes| schema.encode(*id, &reject, bytes)).map_err(fault)?;
         self.now.minute.count_rejected(now, &reason.code);
         Ok(())
-    }
-}
-
-/// The key of an entity: the text of its field, or its fields' together; empty where one is missing.
-fn entity(key: &[usize], row: &[Value]) -> CompactString {
-    let parts: Vec<CompactString> = key.iter().filter_map(|slot| row.get(*slot).and_then(Value::to_key)).collect();
-    match &parts[..] {
-        [one] if key.len() == 1 => one.clone(),
-        parts if parts.len() == key.len() => partition::composite_key(parts).into(),
-        _ => CompactString::default(),
     }
 }
 

@@ -11,7 +11,7 @@ mod seen;
 mod verdict;
 
 pub use config::Config;
-pub use handler::{Codecs, RawSource, ValidatorTask};
+pub use handler::{Codecs, RawSource, Reader, ValidatorTask};
 pub use verdict::reasons;
 
 use anyhow::Context as _;

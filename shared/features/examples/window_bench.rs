@@ -126,7 +126,7 @@ fn run(hop: &Arc<Hop>) -> Result<(), Box<dyn std::error::Error>> {
         });
         let keys: BTreeSet<&str> = batch.iter().map(|e| e.entities[0].as_str()).collect();
         copied.add(BATCH, || keys.iter().filter_map(|key| state.get(key)).map(|one| black_box(one.clone()).len()).sum::<usize>());
-        let touched = packed.add(keys.len(), || state.pack_touched()).unwrap_or_default();
+        let touched = packed.add(keys.len(), || state.pack_touched(usize::MAX)).map_or_else(Vec::new, |(packed, _)| packed);
         unpacked.add(touched.len(), || touched.iter().try_for_each(|(_, bytes)| KeyState::unpack(bytes, hop).map(drop)))?;
     }
     Ok(())

@@ -139,13 +139,21 @@ impl HopState {
         }
     }
 
-    /// The committed keys touched since the last call, packed; `None` while changes are uncommitted.
-    pub fn pack_touched(&mut self) -> Option<Vec<Packed>> {
+    /// About `bytes` bytes of the committed keys touched since they were last handed over, packed, and
+    /// whether there are more; `None` while changes are uncommitted.
+    pub fn pack_touched(&mut self, bytes: usize) -> Option<(Vec<Packed>, bool)> {
         if !self.log.is_empty() {
             return None;
         }
-        let touched = self.take_touched();
-        Some(touched.into_iter().map(|slot| self.pack(slot)).collect())
+        let (mut part, mut packed) = (Vec::new(), 0);
+        while packed < bytes
+            && let Some(slot) = self.touched.pop()
+        {
+            self.slots[slot as usize].touched = false;
+            part.push(self.pack(slot as usize));
+            packed += part.last().map_or(0, |(key, state)| key.len() + state.len());
+        }
+        Some((part, !self.touched.is_empty()))
     }
 
     /// A part of all keys, packed, for a rebuild of the online store: from position `from` (0 first) on,

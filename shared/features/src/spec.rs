@@ -1,6 +1,7 @@
 //! What a hop computes: compiled from the pipeline file.
 
 use compact_str::CompactString;
+use tidemill_events::{Value, partition};
 use tidemill_expr::Program;
 
 /// How a window's entries become one number.
@@ -48,4 +49,21 @@ pub struct HopSpec {
     pub features: Vec<FeatureSpec>,
     /// How late an event may come, microseconds: it widens what the state keeps.
     pub lateness: i64,
+}
+
+impl HopSpec {
+    /// The key of this entity in an event's fields: the text of its field, or its fields' together; empty
+    /// where one of them is missing.
+    #[must_use]
+    pub fn key_of(&self, fields: &[Value]) -> CompactString {
+        let part = |slot: &usize| fields.get(*slot).and_then(Value::to_key);
+        match &self.key[..] {
+            [one] => part(one).unwrap_or_default(),
+            several => several
+                .iter()
+                .map(part)
+                .collect::<Option<Vec<_>>>()
+                .map_or_else(CompactString::default, |parts| partition::composite_key(&parts).into()),
+        }
+    }
 }

@@ -86,7 +86,7 @@ proptest! {
                     rebuild = next;
                 }
                 (true, None) => {
-                    put(state.pack_touched().unwrap());
+                    put(state.pack_touched(usize::MAX).unwrap().0);
                     rebuild = Some(0);
                 }
             }
@@ -96,7 +96,7 @@ proptest! {
             put(entries);
             rebuild = next;
         }
-        put(state.pack_touched().unwrap());
+        put(state.pack_touched(usize::MAX).unwrap().0);
         prop_assert_eq!(store, everything(&mut state));
     }
 }
@@ -120,11 +120,11 @@ fn nothing_uncommitted_is_handed_over() {
     let mut state = HopState::new(hop());
     let made = Made { key: 1, event_time: 7, behind: 0, partition: 0, amount: Some(1), distance: None, items: 1 };
     state.process(&made.event(0), &mut Vec::new());
-    assert_eq!(state.pack_touched(), None);
+    assert_eq!(state.pack_touched(usize::MAX), None);
     assert_eq!(state.pack_from(0, 1_000), None);
     state.commit();
-    assert_eq!(state.pack_touched().unwrap().len(), 1);
-    assert_eq!(state.pack_touched().unwrap().len(), 0, "each touch is handed over once");
+    assert_eq!(state.pack_touched(usize::MAX).unwrap().0.len(), 1);
+    assert_eq!(state.pack_touched(usize::MAX).unwrap().0.len(), 0, "each touch is handed over once");
 }
 
 #[test]
