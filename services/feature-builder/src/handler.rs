@@ -152,3 +152,6 @@ impl Task for HopTask {
         self.state.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,3 +232,6 @@ impl Task for ValidatorTask {
         self.seen.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;
