@@ -55,7 +55,8 @@ say "checking scripts" && check_scripts
 say "checking docker-compose.yml" && check_compose
 run_step "checking formatting" cargo fmt --all --check
 run_step "clippy" cargo clippy --profile "$profile" --workspace --all-targets --locked -- -D warnings
-run_step "building services" "$LOCAL_DIR/build.sh" --profile "$profile"
+# all targets at once: features are unified the same way as for the tests, so that nothing is compiled twice
+run_step "building services and tests" cargo build --profile "$profile" --workspace --all-targets --locked
 
 "$LOCAL_DIR/down.sh" --home "$HOME_DIR" --wipe
 run_step "starting infrastructure" "$LOCAL_DIR/up.sh" --home "$HOME_DIR"
