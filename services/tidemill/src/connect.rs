@@ -1,13 +1,14 @@
 //! The cluster that a command talks to.
 
-use crate::output::count;
 use anyhow::{Context, bail};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemill_events::records;
 use tidemill_expr::did_you_mean;
 use tidemill_kafka::admin::Admin;
 use tidemill_kafka::pipelines;
 use tidemill_kafka::registry::{Blocking, Registry};
+use tidemill_pipeline::Pipeline;
 use tokio::runtime::Runtime;
 
 /// How long a command waits for a registry that is down.
@@ -35,4 +36,68 @@ pub struct Cluster {
     pub registry: Blocking,
     client: Registry,
     runtime: Runtime,
+}
+
+impl Cluster {
+    /// Connects; the first call finds out whether anything is there.
+    ///
+    /// # Errors
+    /// When a client cannot be made.
+    pub fn new(flags: &Flags) -> anyhow::Result<Self> {
+        let runtime = Runtime::new().context("cannot start the runtime")?;
+        let client = Registry::new(&flags.registry, PATIENCE)?;
+        let registry = {
+            let _inside = runtime.enter();
+            client.blocking()
+        };
+        Ok(Self { brokers: flags.kafka.clone(), admin: Admin::new(&flags.kafka)?, registry, client, runtime })
+    }
+
+    /// Waits for `future`.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// The registry for async code.
+    #[must_use]
+    pub fn registry_client(&self) -> &Registry {
+        &self.client
+    }
+
+    /// What is applied, by name.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn applied(&self) -> anyhow::Result<BTreeMap<String, records::Pipeline>> {
+        pipelines::applied(&self.brokers, &self.registry).context("cannot read the applied pipelines")
+    }
+
+    /// The applied pipeline called `name`, as it was applied and compiled.
+    ///
+    /// # Errors
+    /// When it is not applied (with those that are), or this version cannot compile it.
+    pub fn pipeline(&self, name: &str) -> anyhow::Result<(records::Pipeline, Pipeline)> {
+        let mut applied = self.applied()?;
+        let Some(record) = applied.remove(name) else {
+            let known: Vec<&str> = applied.keys().map(String::as_str).collect();
+            match did_you_mean(name, known.iter().copied()) {
+                _ if known.is_empty() => bail!("no pipeline is applied yet: tidemill apply FILE"),
+                Some(hint) => bail!("no pipeline `{name}` is applied: {hint}"),
+                None => bail!("no pipeline `{name}` is applied; applied: {}", known.join(", ")),
+            }
+        };
+        let pipeline = compile(&record)?;
+        Ok((record, pipeline))
+    }
+}
+
+/// Compiles an applied pipeline.
+///
+/// # Errors
+/// What is wrong with it, drawn.
+pub fn compile(record: &records::Pipeline) -> anyhow::Result<Pipeline> {
+    tidemill_pipeline::from_record(record).map_err(|diagnostics| {
+        let drawn = tidemill_pipeline::render(&diagnostics, &format!("{}.yaml", record.pipeline), &record.file, false);
+        anyhow::anyhow!("this version of tidemill cannot run pipeline `{}` as it was applied:\n{drawn}", record.pipeline)
+    })
 }

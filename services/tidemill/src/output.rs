@@ -54,7 +54,7 @@ pub trait Report: Serialize {
 }
 
 impl Output {
-    /// Writes `report` to standard output. A reader that has seen enough (`| head`) is no error.
+    /// Writes `report` to standard output.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -67,27 +67,40 @@ impl Output {
             }
             Format::Ndjson => report.rows().into_iter().map(|row| versioned(row).to_string() + "\n").collect(),
         };
-        match io::stdout().lock().write_all(text.as_bytes()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
-        }
+        write(&text)
+    }
+}
+
+/// Writes `text` to standard output. A reader that has seen enough (`| head`) is no error.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn write(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 
 /// `json` with the schema version first.
 fn versioned(json: Json) -> Json {
-    let mut out = json!({"schema_version": SCHEMA_VERSION});
-    if let (Json::Object(out), Json::Object(fields)) = (&mut out, json) {
-        out.extend(fields);
+    row(json!({"schema_version": SCHEMA_VERSION}), json)
+}
+
+/// The fields of `head`, then those of `fields`.
+#[must_use]
+pub fn row(mut head: Json, fields: Json) -> Json {
+    if let (Json::Object(head), Json::Object(fields)) = (&mut head, fields) {
+        head.extend(fields);
     }
-    out
+    head
 }
 
 /// A table without lines that get in the way of `cut` and eyes.
 #[must_use]
 pub fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(comfy_table::ContentArrangement::Disabled);
+    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(comfy_table::ContentArrangement::Disabled);
     table.set_header(header);
     table
 }

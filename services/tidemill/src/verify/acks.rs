@@ -19,7 +19,7 @@ struct Ack {
 /// # Errors
 /// When the file cannot be read or a line of it is no acknowledgement. A last line that ends without a
 /// line feed was being written when the publisher died, and says nothing.
-pub fn check(path: &Path, raw_ids: &[u64], section: &mut Section) -> anyhow::Result<()> {
+pub(super) fn check(path: &Path, raw_ids: &[u64], section: &mut Section) -> anyhow::Result<()> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut lines = BufReader::new(file);
     let mut line = String::new();

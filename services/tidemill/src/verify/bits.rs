@@ -2,13 +2,13 @@
 
 /// A growing set of small numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bits {
+pub(super) struct Bits {
     words: Vec<u64>,
 }
 
 impl Bits {
     /// Adds `index`; `false` when it was there.
-    pub fn insert(&mut self, index: usize) -> bool {
+    pub(super) fn insert(&mut self, index: usize) -> bool {
         let (word, bit) = (index / 64, 1 << (index % 64));
         if word >= self.words.len() {
             self.words.resize((word + 1).next_power_of_two(), 0);
@@ -20,18 +20,18 @@ impl Bits {
 
     /// Whether `index` is in the set.
     #[must_use]
-    pub fn contains(&self, index: usize) -> bool {
+    pub(super) fn contains(&self, index: usize) -> bool {
         self.words.get(index / 64).is_some_and(|w| w & (1 << (index % 64)) != 0)
     }
 
     /// How many are in the set.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.words.iter().map(|w| u64::from(w.count_ones())).sum()
     }
 
     /// What is in the set, in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
         self.words.iter().enumerate().flat_map(|(i, word)| (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| i * 64 + bit))
     }
 }

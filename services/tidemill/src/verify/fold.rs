@@ -4,6 +4,7 @@ use super::ledger::Derived;
 use super::recount::Recount;
 use super::report::{At, Invariant, Section, Violation};
 use super::vectors::{Compared, Vectors};
+use crate::value::show;
 use std::sync::Arc;
 use tidemill_events::{Event, Layout, Value};
 use tidemill_expr::Program;
@@ -13,7 +14,7 @@ use tidemill_features::{Hop, HopState, feature};
 const KEPT: usize = 10;
 
 /// The fold of one input partition of one hop.
-pub struct Fold<'a> {
+pub(super) struct Fold<'a> {
     layout: &'a Layout,
     vectors: &'a Vectors,
     /// The hop's place.
@@ -27,42 +28,41 @@ pub struct Fold<'a> {
 }
 
 /// What a fold found.
-pub struct Found {
+pub(super) struct Found {
     /// Invariant 5.
-    pub vectors: Section,
+    pub(super) vectors: Section,
     /// Invariant 3.
-    pub values: Section,
+    pub(super) values: Section,
     /// The first vectors that differ, to be read again for what they say.
-    pub mismatches: Vec<Mismatch>,
+    pub(super) mismatches: Vec<Mismatch>,
 }
 
 /// Features that are not those of the vector.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Mismatch {
+pub(super) struct Mismatch {
     /// The hop-input record.
-    pub at: At,
+    pub(super) at: At,
     /// The event.
-    pub event_id: String,
+    pub(super) event_id: String,
     /// First column of `expected`.
-    pub column: usize,
+    pub(super) column: usize,
     /// What the fold gives.
-    pub expected: Vec<Value>,
+    pub(super) expected: Vec<Value>,
     /// Offset of the vector in its partition of `<p>.features`.
-    pub vector: i64,
+    pub(super) vector: i64,
 }
 
 impl<'a> Fold<'a> {
     /// Of hop number `place`; `row` are the row features if it is the last.
     #[must_use]
-    pub fn new(layout: &'a Layout, vectors: &'a Vectors, place: usize, hop: Arc<Hop>, row: &'a [Program]) -> Self {
-        let found =
-            Found { vectors: Section::new(Invariant::Vectors), values: Section::new(Invariant::Values), mismatches: Vec::new() };
+    pub(super) fn new(layout: &'a Layout, vectors: &'a Vectors, place: usize, hop: Arc<Hop>, row: &'a [Program]) -> Self {
+        let found = Found { vectors: Section::new(Invariant::Vectors), values: Section::new(Invariant::Values), mismatches: Vec::new() };
         let (state, recount) = (HopState::new(hop.clone()), Recount::new(hop));
         Self { layout, vectors, hop: place, row, state, recount, found, scratch: Vec::new() }
     }
 
     /// Takes up the next record.
-    pub fn event(&mut self, record: &Derived<'_>, event: &Event) {
+    pub(super) fn event(&mut self, record: &Derived<'_>, event: &Event) {
         for group in 0..self.hop {
             if let Some(carried) = event.features.get(self.vectors.group(group)) {
                 self.compare(record, event, group, carried.to_vec());
@@ -84,7 +84,7 @@ impl<'a> Fold<'a> {
 
     /// What was found, and the state at the end.
     #[must_use]
-    pub fn finish(self) -> (Found, HopState) {
+    pub(super) fn finish(self) -> (Found, HopState) {
         (self.found, self.state)
     }
 
@@ -126,7 +126,7 @@ impl<'a> Fold<'a> {
 impl Mismatch {
     /// The violation, given what the vector says. Names the columns that differ.
     #[must_use]
-    pub fn violation(&self, layout: &Layout, vector: &[Value]) -> Violation {
+    pub(super) fn violation(&self, layout: &Layout, vector: &[Value]) -> Violation {
         let (mut expected, mut found) = (Vec::new(), Vec::new());
         for (i, value) in self.expected.iter().enumerate() {
             let column = self.column + i;
@@ -138,24 +138,15 @@ impl Mismatch {
             }
         }
         found.push(format!("on {}.features@{}", layout.pipeline, self.vector));
-        Violation { at: Some(self.at.clone()), event_id: Some(self.event_id.clone()), expected: expected.join(", "), found: found.join(", ") }
+        Violation {
+            at: Some(self.at.clone()),
+            event_id: Some(self.event_id.clone()),
+            expected: expected.join(", "),
+            found: found.join(", "),
+        }
     }
 }
 
 fn show_double(value: Option<f64>) -> String {
     value.map_or_else(|| "null".to_owned(), |v| v.to_string())
-}
-
-/// A feature for people.
-#[must_use]
-pub fn show(value: &Value) -> String {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(v) => v.to_string(),
-        Value::Long(v) => v.to_string(),
-        Value::Double(v) => v.to_string(),
-        Value::Decimal(v) => v.to_string(),
-        Value::String(v) => format!("\"{v}\""),
-        Value::Timestamp(v) => tidemill_events::time::format_instant(*v),
-    }
 }

@@ -6,7 +6,7 @@ use super::report::{At, Invariant, Section, Violation};
 use tidemill_events::partition::partition_of;
 
 /// Counts the records of one topic (of one route, on `<p>.predictions`) by their source.
-pub struct Once {
+pub(super) struct Once {
     topic: String,
     /// How the records are called in a violation.
     name: String,
@@ -20,7 +20,7 @@ pub struct Once {
 impl Once {
     /// Of `topic`, which has as many partitions as `raw`: `partitions`.
     #[must_use]
-    pub fn new(topic: &str, name: &str, raw: &str, partitions: u32) -> Self {
+    pub(super) fn new(topic: &str, name: &str, raw: &str, partitions: u32) -> Self {
         Self {
             topic: topic.to_owned(),
             name: name.to_owned(),
@@ -32,13 +32,9 @@ impl Once {
     }
 
     /// Takes up a record about `event_id`, which must be keyed by `key`; whether more can be checked.
-    pub fn record(&mut self, ledger: &Ledger, record: &Derived<'_>, event_id: &str, key: &str) -> bool {
-        let violation = |expected: String, found: String| Violation {
-            at: Some(record.at()),
-            event_id: Some(event_id.to_owned()),
-            expected,
-            found,
-        };
+    pub(super) fn record(&mut self, ledger: &Ledger, record: &Derived<'_>, event_id: &str, key: &str) -> bool {
+        let violation =
+            |expected: String, found: String| Violation { at: Some(record.at()), event_id: Some(event_id.to_owned()), expected, found };
         let source = record.source;
         let id = ledger.raw_id(source);
         self.section.check(id.is_some(), || {
@@ -59,7 +55,7 @@ impl Once {
 
     /// Reports every valid event that has no record and every other that has one, and gives the verdict.
     #[must_use]
-    pub fn finish(mut self, ledger: &Ledger) -> Section {
+    pub(super) fn finish(mut self, ledger: &Ledger) -> Section {
         for (partition, offset, valid) in ledger.records() {
             let seen = usize::try_from(partition).ok().and_then(|p| self.seen.get(p));
             let there = seen.is_some_and(|seen| usize::try_from(offset).is_ok_and(|o| seen.contains(o)));

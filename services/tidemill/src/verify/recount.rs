@@ -14,7 +14,7 @@ use tidemill_features::{Aggregate, FeatureSpec, Hop};
 const ALWAYS: usize = 1_000;
 
 /// The events of one hop-input partition by key, as far as a window may see them.
-pub struct Recount {
+pub(super) struct Recount {
     hop: Arc<Hop>,
     keys: HashMap<CompactString, Key>,
 }
@@ -35,23 +35,23 @@ struct Entry {
 
 /// A feature whose value is not the one that was added up.
 #[derive(Debug, PartialEq)]
-pub struct Wrong {
+pub(super) struct Wrong {
     /// Its index among the hop's features.
-    pub feature: usize,
+    pub(super) feature: usize,
     /// The value added up here.
-    pub expected: Option<f64>,
+    pub(super) expected: Option<f64>,
 }
 
 impl Recount {
     /// Of a hop.
     #[must_use]
-    pub fn new(hop: Arc<Hop>) -> Self {
+    pub(super) fn new(hop: Arc<Hop>) -> Self {
         Self { hop, keys: HashMap::new() }
     }
 
     /// Takes up `event` and compares `features`, the hop's, with those added up here. Returns how many
     /// were compared, and those that differ.
-    pub fn check(&mut self, event: &Event, features: &[Value]) -> (u64, Vec<Wrong>) {
+    pub(super) fn check(&mut self, event: &Event, features: &[Value]) -> (u64, Vec<Wrong>) {
         let text = self.hop.key(event);
         if text.is_empty() {
             return (0, Vec::new());

@@ -6,7 +6,7 @@ use tidemill_events::{Source, Value};
 use tidemill_kafka::admin::Ends;
 
 /// What `<p>.features` says of each valid event. One group of columns per hop, then the row features.
-pub struct Vectors {
+pub(super) struct Vectors {
     groups: Vec<Range<usize>>,
     partitions: Vec<Partition>,
 }
@@ -21,7 +21,7 @@ struct Partition {
 
 /// How computed features compare with the vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compared {
+pub(super) enum Compared {
     /// They are the same, bit by bit.
     Equal,
     /// They differ from the vector at this offset of `<p>.features`.
@@ -33,7 +33,7 @@ pub enum Compared {
 impl Vectors {
     /// For vectors whose columns fall into `groups`, of raw partitions that end at `ends`.
     #[must_use]
-    pub fn new(groups: Vec<Range<usize>>, ends: &[Ends]) -> Self {
+    pub(super) fn new(groups: Vec<Range<usize>>, ends: &[Ends]) -> Self {
         let partition = |ends: &Ends| {
             let records = usize::try_from(ends.stable - ends.start).unwrap_or(0);
             Partition { start: ends.start, offsets: vec![-1; records], hashes: vec![0; records * groups.len()] }
@@ -42,7 +42,7 @@ impl Vectors {
     }
 
     /// Takes up the vector at `offset` of its partition.
-    pub fn put(&mut self, source: &Source, offset: i64, features: &[Value]) {
+    pub(super) fn put(&mut self, source: &Source, offset: i64, features: &[Value]) {
         let Some((p, i)) = self.locate(source) else { return };
         let width = self.groups.len();
         let partition = &mut self.partitions[p];
@@ -54,7 +54,7 @@ impl Vectors {
 
     /// Compares the columns of `group` with the vector of `source`.
     #[must_use]
-    pub fn compare(&self, source: &Source, group: usize, features: &[Value]) -> Compared {
+    pub(super) fn compare(&self, source: &Source, group: usize, features: &[Value]) -> Compared {
         let Some((p, i)) = self.locate(source) else { return Compared::Missing };
         let partition = &self.partitions[p];
         match partition.offsets[i] {
@@ -66,7 +66,7 @@ impl Vectors {
 
     /// The columns of group `group`.
     #[must_use]
-    pub fn group(&self, group: usize) -> Range<usize> {
+    pub(super) fn group(&self, group: usize) -> Range<usize> {
         self.groups[group].clone()
     }
 

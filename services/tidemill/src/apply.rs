@@ -1,0 +1,146 @@
+//! `tidemill apply`: makes a pipeline file the truth. Creates and adds, never deletes, and refuses what would break readers.
+
+mod schemas;
+
+use crate::connect::{self, Cluster, compile};
+use crate::output::Exit;
+use anyhow::{Context, bail};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use tidemill_events::records;
+use tidemill_events::topics::{Control, PerPipeline};
+use tidemill_kafka::admin::{Outcome, TopicSpec};
+use tidemill_kafka::pipelines::Publisher;
+use tidemill_pipeline::{Pipeline, Report, diff_breaks, load, render};
+use tidemill_service::{Clock, SystemClock};
+
+/// `tidemill apply`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Pipeline file
+    file: PathBuf,
+    #[command(flatten)]
+    connection: connect::Flags,
+}
+
+/// Applies the file and says what it did, line by line.
+///
+/// # Errors
+/// When it cannot be applied. What was done before stays: a second attempt goes on from there.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let pipeline = match load(&args.file) {
+        Ok((pipeline, report)) => {
+            draw(&report);
+            pipeline
+        }
+        Err(report) => {
+            draw(&report);
+            return Ok(Exit::Failed);
+        }
+    };
+    let cluster = Cluster::new(&args.connection)?;
+    check_metadata_limit(&cluster, pipeline.source.partitions)?;
+    create_topics(&cluster, &[TopicSpec { name: Control::Pipelines.name().into(), partitions: 1, compacted: true }])?;
+    // from here on no other apply of this pipeline can write: if one tries, ours fails
+    let publisher = Publisher::new(&cluster.brokers, cluster.registry.clone(), &pipeline.name)?;
+    let applied = publisher.applied()?;
+    if let Some(record) = &applied
+        && !replaces(record, &pipeline, &args.file.display().to_string())?
+    {
+        return Ok(Exit::Failed);
+    }
+    create_topics(&cluster, &topics(&pipeline))?;
+    cluster.block_on(schemas::register(cluster.registry_client(), &pipeline.layout))?;
+    match applied {
+        Some(record) if record.digest == pipeline.digest => {
+            println!("pipeline {} is unchanged: version {}, {}", pipeline.name, record.pipeline_version, record.digest);
+        }
+        before => {
+            let version = before.map_or(1, |record| record.pipeline_version + 1);
+            publisher.publish(&record(&pipeline, version))?;
+            println!("applied pipeline {} version {version}, {}", pipeline.name, pipeline.digest);
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn draw(report: &Report) {
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    eprint!("{}", report.render(color));
+}
+
+/// Whether `new` may take the place of what `record` says; draws why not.
+fn replaces(record: &records::Pipeline, new: &Pipeline, file: &str) -> anyhow::Result<bool> {
+    let breaks = diff_breaks(&compile(record)?, new);
+    if breaks.is_empty() {
+        return Ok(true);
+    }
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    eprint!("{}", render(&breaks, file, &new.text, color));
+    eprintln!("error: {file} would break pipeline {} version {}, and nothing was changed", record.pipeline, record.pipeline_version);
+    Ok(false)
+}
+
+fn record(pipeline: &Pipeline, version: i32) -> records::Pipeline {
+    records::Pipeline {
+        pipeline: pipeline.name.clone(),
+        pipeline_version: version,
+        digest: pipeline.digest.clone(),
+        file: pipeline.text.clone(),
+        event_schema: pipeline.source.schema_text.clone(),
+        applied_at: SystemClock.now(),
+    }
+}
+
+fn topics(pipeline: &Pipeline) -> Vec<TopicSpec> {
+    let entities = &pipeline.layout.entities;
+    let partitions = i32::try_from(pipeline.source.partitions).unwrap_or(i32::MAX);
+    let spec = |topic: PerPipeline| TopicSpec { name: topic.name(&pipeline.name, entities), partitions, compacted: false };
+    PerPipeline::all(entities.len()).map(spec).collect()
+}
+
+fn create_topics(cluster: &Cluster, specs: &[TopicSpec]) -> anyhow::Result<()> {
+    for (name, outcome) in cluster.block_on(cluster.admin.create_topics(specs))? {
+        match outcome {
+            Outcome::Created => println!("topic {name} created"),
+            Outcome::Existed => println!("topic {name} is there"),
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a broker whose limit on offset metadata the tasks would hit: their commits would then fail for ever.
+fn check_metadata_limit(cluster: &Cluster, partitions: u32) -> anyhow::Result<()> {
+    const SETTING: &str = "offset.metadata.max.bytes";
+    let value = cluster.block_on(cluster.admin.broker_setting(SETTING))?;
+    let limit: u64 = value.parse().with_context(|| format!("the broker's {SETTING} is `{value}`, not a number"))?;
+    let wanted = metadata_bytes(partitions);
+    if wanted > limit {
+        bail!(
+            "{partitions} partitions may need {wanted} bytes of offset metadata, and the broker takes {limit}: \
+             set {SETTING}={} on the brokers, or lower `source.partitions`",
+            wanted.next_power_of_two()
+        );
+    }
+    Ok(())
+}
+
+/// The most offset metadata that a task of a pipeline with this many partitions commits: version, commit
+/// number and a few numbers of its own, then one offset for each upstream task, as varints in base64.
+fn metadata_bytes(partitions: u32) -> u64 {
+    const VARINT: u64 = 10;
+    let bytes = 1 + 8 * VARINT + u64::from(partitions) * VARINT;
+    bytes.div_ceil(3) * 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_limit_of_kafka_is_enough_for_some_hundred_partitions() {
+        assert!(metadata_bytes(4) < 200);
+        assert!(metadata_bytes(250) < 4_096);
+        assert!(metadata_bytes(1_000) > 4_096);
+    }
+}

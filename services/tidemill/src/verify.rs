@@ -1,0 +1,152 @@
+//! `tidemill verify`: nothing was lost, doubled or computed wrong.
+//!
+//! It reads only the topics, the online store and the acknowledgements a publisher wrote down, and
+//! shares no state with the services. Each checker is fed by scans and knows no Kafka.
+
+mod acks;
+mod bits;
+mod fold;
+mod ledger;
+mod once;
+mod online;
+mod pass;
+mod recount;
+mod report;
+mod store;
+#[cfg(test)]
+mod tests;
+mod vectors;
+
+use crate::connect::{self, Cluster};
+use crate::output::{Exit, Output, count};
+use crate::stages::{Stage, first_behind, stages, stands};
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use online::Online;
+use pass::Pass;
+use report::{Report, Section};
+use std::path::PathBuf;
+use std::time::Instant;
+use store::Store;
+use tidemill_events::topics::PerPipeline;
+use tidemill_pipeline::Pipeline;
+
+/// `tidemill verify`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The applied pipeline's name
+    pipeline: String,
+    /// Acknowledged events, as `publish --acks FILE` wrote them: each must be in raw
+    #[arg(long, value_name = "FILE")]
+    acks: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    connection: connect::Flags,
+    /// Redis, the online store
+    #[arg(long, env = "TIDEMILL_REDIS", value_name = "HOST:PORT", help_heading = "Connection")]
+    redis: String,
+}
+
+/// Verifies.
+///
+/// # Errors
+/// When a topic or the store cannot be read, a stage lags, or records come in meanwhile. What does not
+/// hold is a result.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let began = Instant::now();
+    let cluster = Cluster::new(&args.connection)?;
+    let (record, pipeline) = cluster.pipeline(&args.pipeline)?;
+    let stages = stages(&pipeline);
+    let raw = PerPipeline::Raw.name(&pipeline.name, &pipeline.layout.entities);
+    let ends = cluster.admin.ends(&raw)?;
+    if let Some(at) = first_behind(&cluster, &stages)? {
+        bail!(
+            "{} has at most {} records of {} partition {} to go: run `tidemill wait {}` first, and stop what publishes",
+            at.stage,
+            count(at.behind()),
+            at.topic,
+            at.partition,
+            args.pipeline
+        );
+    }
+    let bar = bar(&cluster, &pipeline)?;
+    let mut pass = Pass::new(&cluster, &pipeline, &raw, bar.clone())?;
+    let (mut ledger, reasons) = pass.ledger(&ends)?;
+    let (vectors, features) = pass.vectors(&ledger, &ends)?;
+    let mut once = vec![features];
+    once.extend(pass.predictions(&ledger)?);
+    let mut online = Online::default();
+    let mut sections = pass::blank();
+    let store = Store::connect(&cluster, &args.redis)?;
+    for hop in 0..pipeline.hops.len() {
+        let mut checker = (hop > 0).then(|| pass.once(hop));
+        for stand in stands(&cluster, hop_stage(&stages, hop))? {
+            let at = (stand.partition, stand.committed);
+            let (found, state) = match &mut checker {
+                None => pass.first_hop(&mut ledger, &vectors, at)?,
+                Some(once) => pass.next_hop(&ledger, once, &vectors, hop, at)?,
+            };
+            let (vectors, values) = pass.explain(found)?;
+            merge(&mut sections, [vectors, values]);
+            store.compare(&pipeline, hop, &stand, state, &mut online)?;
+        }
+        once.extend(checker);
+    }
+    store.scan(&pipeline, &mut online)?;
+    let mut first = ledger.finish();
+    if let Some(path) = &args.acks {
+        acks::check(path, &ledger.raw_ids(), &mut first)?;
+    }
+    merge(&mut sections, [first, online.finish()]);
+    merge(&mut sections, once.into_iter().map(|once| once.finish(&ledger)));
+    if cluster.admin.ends(&raw)? != ends {
+        bail!("records came in while {raw} was being verified: stop what publishes, and run it again");
+    }
+    pass.name_events(sections.iter_mut().flat_map(|section| &mut section.first))?;
+    bar.finish_and_clear();
+    let (records, valid, rejected) = ledger.counts();
+    let report = Report {
+        pipeline: pipeline.name.clone(),
+        pipeline_version: record.pipeline_version,
+        ok: sections.iter().all(|section| section.violations == 0),
+        raw: records,
+        valid,
+        rejected,
+        reasons,
+        seconds: began.elapsed().as_secs_f64(),
+        invariants: sections.to_vec(),
+    };
+    args.output.show(&report)?;
+    Ok(if report.ok { Exit::Ok } else { Exit::Failed })
+}
+
+/// The stage that reads the input of hop `hop`: the validator comes before the first.
+fn hop_stage(stages: &[Stage], hop: usize) -> &Stage {
+    &stages[1 + hop]
+}
+
+fn merge(sections: &mut [Section], found: impl IntoIterator<Item = Section>) {
+    for found in found {
+        if let Some(section) = sections.iter_mut().find(|s| s.invariant == found.invariant) {
+            section.merge(found);
+        }
+    }
+}
+
+/// Counts the offsets of all topics that are read; on standard error, and only where that is a terminal.
+fn bar(cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<ProgressBar> {
+    let entities = &pipeline.layout.entities;
+    let mut total = 0;
+    for topic in PerPipeline::all(entities.len()) {
+        if !matches!(topic, PerPipeline::Labels | PerPipeline::Quality) {
+            let ends = cluster.admin.ends(&topic.name(&pipeline.name, entities))?;
+            total += ends.iter().map(|e| u64::try_from(e.stable - e.start).unwrap_or(0)).sum::<u64>();
+        }
+    }
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} offsets, {per_sec}, {msg}") {
+        bar.set_style(style);
+    }
+    Ok(bar)
+}
