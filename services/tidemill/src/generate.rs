@@ -10,6 +10,7 @@ mod write;
 pub use payments::{Payment, Process};
 pub use write::Format;
 
+use crate::output::{Exit, count};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use std::fs::{self, File};
@@ -63,7 +64,7 @@ fn midnight(text: &str) -> Result<Day, String> {
 ///
 /// # Errors
 /// When the file's ending names no format, or it cannot be written; then no file of that name is left behind.
-pub fn run(command: &Command) -> anyhow::Result<()> {
+pub fn run(command: &Command) -> anyhow::Result<Exit> {
     let Command::Payments(args) = command;
     let Some(format) = Format::of(&args.out) else {
         bail!("{} names no format: end it with .csv or .ndjson", args.out.display());
@@ -78,15 +79,16 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     };
     let payments = process.payments();
     write_whole(&args.out, |out| format.write(&payments, out)).with_context(|| format!("writing {}", args.out.display()))?;
-    let frauds = payments.iter().filter(|p| p.is_fraud()).count();
+    let frauds = payments.iter().filter(|p| p.is_fraud()).count() as u64;
     println!(
-        "{}: {} payments over {} days, {frauds} fraudulent ({:.2} %)",
+        "{}: {} payments over {} days, {} fraudulent ({:.2} %)",
         args.out.display(),
-        payments.len(),
+        count(payments.len() as u64),
         args.days,
+        count(frauds),
         100.0 * frauds as f64 / payments.len().max(1) as f64
     );
-    Ok(())
+    Ok(Exit::Ok)
 }
 
 /// Writes beside `path` and renames, so that a file of that name is whole.

@@ -20,10 +20,10 @@ mod tests;
 
 pub use cell::Cell;
 pub use client::Endpoint;
-pub use command::Publish;
+pub use command::{Args, Ingestor, run};
 pub use encode::Shape;
 pub use job::{Error, Job};
 pub use pace::{Pace, Rate, Speed};
 pub use report::Report;
-pub use source::{EventFile, Row, Source};
+pub use source::{Error as SourceError, EventFile, Row, Source};
 pub use tally::{Refusals, Tally};

@@ -43,8 +43,8 @@ pub(super) struct Client {
 /// What came of one request.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// Each record was judged; those not named were taken.
-    Judged { duplicates: u64, failures: Vec<Failure> },
+    /// Each record was judged; those not named were taken. Those that may be taken later want this pause first.
+    Judged { duplicates: u64, failures: Vec<Failure>, pause: Option<Duration> },
     /// Not taken, but it may be: try again, after the given pause if there is one.
     Later { why: String, pause: Option<Duration> },
     /// The request as a whole cannot be taken, with the code of the reason.
@@ -68,7 +68,7 @@ pub(super) struct Failure {
 struct Judged {
     #[serde(default)]
     duplicates: u64,
-    results: Vec<Failure>,
+    failures: Vec<Failure>,
 }
 
 /// RFC 9457, as far as it is shown.
@@ -135,7 +135,7 @@ async fn answer(response: Response) -> Answer {
         Err(e) => return Answer::Later { why: format!("the answer broke off: {}", causes(&e)), pause: None },
     };
     if let Ok(judged) = serde_json::from_slice::<Judged>(&body) {
-        return Answer::Judged { duplicates: judged.duplicates, failures: judged.results };
+        return Answer::Judged { duplicates: judged.duplicates, failures: judged.failures, pause };
     }
     let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
     let why = problem.detail.or(problem.title).unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned());

@@ -8,8 +8,9 @@ use super::progress;
 use super::report::Report;
 use super::source::{EventFile, Source};
 use super::tally::Tally;
+use crate::connect::{self, Cluster};
+use crate::output::{Exit, Output, count};
 use anyhow::{Context, bail};
-use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,54 +21,86 @@ use tidemill_events::time::parse_duration;
 const LABEL_COLUMNS: [&str; 2] = ["fraud", "label"];
 
 /// `tidemill publish`.
-#[derive(Debug, Clone, Args)]
-pub struct Publish {
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
     /// The applied pipeline's name
-    pub pipeline: String,
+    pipeline: String,
     /// Events to publish, in order: .parquet, .csv or .ndjson
     #[arg(long, value_name = "FILE")]
-    pub events: PathBuf,
+    events: PathBuf,
     /// max, live (as fast as they happened) or 60x (that many times faster)
     #[arg(long, default_value = "max", value_name = "SPEED")]
-    pub speed: Speed,
+    speed: Speed,
     /// Events a second, such as 2000/s
     #[arg(long, value_name = "N/s", conflicts_with = "speed")]
-    pub rate: Option<Rate>,
+    rate: Option<Rate>,
     /// Publish the first N events only
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
-    pub limit: u64,
+    limit: u64,
     /// Send each event's label when its time plus this has come, such as 7d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub labels_delay: Option<i64>,
+    labels_delay: Option<i64>,
     /// Column of the label; default: `fraud` or `label`
     #[arg(long, value_name = "COLUMN", requires = "labels_delay")]
-    pub label_column: Option<String>,
+    label_column: Option<String>,
     /// Append the ids of acknowledged events to this file, one JSON object a line
     #[arg(long, value_name = "FILE")]
-    pub acks: Option<PathBuf>,
+    acks: Option<PathBuf>,
     /// Connections; events of one key keep to one of them, and so to their order
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub connections: u16,
+    connections: u16,
     /// Events in a request at most
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub batch: u16,
+    batch: u16,
     /// Give up when nothing was acknowledged for so long
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
-    pub give_up_after: i64,
-    /// The ingestor's address
-    #[arg(long, env = "TIDEMILL_INGESTOR_URL", value_name = "URL")]
-    pub ingestor: String,
-    /// Bearer token that the ingestor asks for
-    #[arg(long, env = "TIDEMILL_TOKEN", hide_env_values = true)]
-    pub token: String,
+    give_up_after: i64,
+    #[command(flatten)]
+    ingestor: Ingestor,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    connection: connect::Flags,
 }
 
-impl Publish {
-    /// Publishes events of `shape`, shows how it goes, and ends early, but tidily, on Ctrl-C.
-    ///
-    /// # Errors
-    /// When it cannot start; see [`Job::run`].
-    pub async fn run(&self, shape: Shape) -> anyhow::Result<Report> {
+/// Where the ingestor is and how it lets us in.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Connection")]
+pub struct Ingestor {
+    /// The ingestor
+    #[arg(long = "ingestor", env = "TIDEMILL_INGESTOR_URL", value_name = "URL")]
+    url: String,
+    /// Bearer token that writing needs
+    #[arg(long, env = "TIDEMILL_TOKEN", hide_env_values = true)]
+    token: String,
+}
+
+impl Ingestor {
+    /// Where events of `pipeline` go.
+    #[must_use]
+    pub fn endpoint(&self, pipeline: &str) -> Endpoint {
+        Endpoint { url: self.url.clone(), token: self.token.clone(), pipeline: pipeline.to_owned() }
+    }
+}
+
+/// Publishes, shows how it goes, and ends early, but tidily, on Ctrl-C. Refused events are said and are no
+/// failure: the ingestor decides what is an event. Events that could not be delivered are one.
+///
+/// # Errors
+/// When it cannot start, or acknowledgements cannot be written down.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let cluster = Cluster::new(&args.connection)?;
+    let (_, pipeline) = cluster.pipeline(&args.pipeline)?;
+    let report = cluster.block_on(args.publish(Shape::of(&pipeline)))?;
+    args.output.show(&report)?;
+    if report.refused + report.unreadable + report.labels.refused > 0 {
+        eprintln!("warning: {} records were refused", count(report.refused + report.unreadable + report.labels.refused));
+    }
+    Ok(if report.is_complete() { Exit::Ok } else { Exit::Failed })
+}
+
+impl Args {
+    async fn publish(&self, shape: Shape) -> anyhow::Result<Report> {
         let source = self.source(&shape)?;
         let total = source.rows().map(|rows| rows.min(self.limit));
         let stop = Arc::new(AtomicBool::new(false));
@@ -75,7 +108,7 @@ impl Publish {
             source,
             shape,
             labels_delay: self.labels_delay,
-            endpoint: Endpoint { url: self.ingestor.clone(), token: self.token.clone(), pipeline: self.pipeline.clone() },
+            endpoint: self.ingestor.endpoint(&self.pipeline),
             pace: self.pace(),
             connections: self.connections.into(),
             max_records: self.batch.into(),

@@ -5,24 +5,33 @@ use super::cell;
 use super::source::Source;
 use tidemill_events::RecordSchema;
 use tidemill_events::schema::Field;
+use tidemill_pipeline::Pipeline;
 
 /// What of an event the publisher has to know.
 #[derive(Debug, Clone)]
 pub struct Shape {
     /// The event schema: its fields are sent, in this order, and nothing else.
     pub schema: RecordSchema,
-    /// Field of the event id.
-    pub id: String,
-    /// Field of the event time.
-    pub time: String,
-    /// Fields of the first entity's key, in order.
-    pub key: Vec<String>,
+    /// Slot of the event id.
+    pub id: usize,
+    /// Slot of the event time.
+    pub time: usize,
+    /// Slots of the first entity's key.
+    pub key: Vec<usize>,
 }
 
-/// Why events of a shape cannot be written.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the event schema has no field `{0}`, which the pipeline file names")]
-pub struct NoSuchField(String);
+impl Shape {
+    /// The shape of `pipeline`'s events.
+    #[must_use]
+    pub fn of(pipeline: &Pipeline) -> Self {
+        Self {
+            schema: pipeline.layout.event.clone(),
+            id: pipeline.source.id,
+            time: pipeline.source.time,
+            key: pipeline.hops.first().map(|hop| hop.key.clone()).unwrap_or_default(),
+        }
+    }
+}
 
 /// Writes rows whose columns are the schema's fields, in schema order.
 pub(super) struct Encoder {
@@ -34,20 +43,15 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(shape: &Shape) -> Result<Self, NoSuchField> {
-        let slot = |name: &String| shape.schema.slot(name).ok_or_else(|| NoSuchField(name.clone()));
+    pub(super) fn new(shape: &Shape) -> Self {
         let with_prefix = |field: &Field| {
             let mut prefix = vec![b','];
             cell::string(&field.name, &mut prefix);
             prefix.push(b':');
             (field.clone(), prefix)
         };
-        Ok(Self {
-            fields: shape.schema.fields.iter().map(with_prefix).collect(),
-            id: slot(&shape.id)?,
-            time: slot(&shape.time)?,
-            key: shape.key.iter().map(slot).collect::<Result<_, _>>()?,
-        })
+        let fields = shape.schema.fields.iter().map(with_prefix).collect();
+        Self { fields, id: shape.id, time: shape.time, key: shape.key.clone() }
     }
 
     /// Appends the current row of `source` to `batch`.

@@ -2,7 +2,7 @@
 
 use super::acks::Acks;
 use super::client::{self, Client, Endpoint};
-use super::encode::{Encoder, NoSuchField, Shape};
+use super::encode::{Encoder, Shape};
 use super::feed::{Feed, Labelling, Outlet};
 use super::labels::Pending;
 use super::lane::Lane;
@@ -49,9 +49,6 @@ pub struct Job {
 /// Why a publication could not start or be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The shape is not one.
-    #[error(transparent)]
-    Shape(#[from] NoSuchField),
     /// No HTTP client.
     #[error(transparent)]
     Client(#[from] client::Error),
@@ -75,7 +72,7 @@ impl Job {
     /// When it cannot start or the acknowledgements cannot be written down; that not all could be
     /// delivered is told by the report.
     pub async fn run(self, tally: Arc<Tally>) -> Result<Report, Error> {
-        let encoder = Encoder::new(&self.shape)?;
+        let encoder = Encoder::new(&self.shape);
         let client = Arc::new(Client::new(&self.endpoint)?);
         let acks_failed = |why| Error::Acks { path: self.acks.clone().unwrap_or_default(), why };
         let (acks, writer) = self.acks.as_deref().map(Acks::open).transpose().map_err(acks_failed)?.unzip();

@@ -64,14 +64,14 @@ impl Lane {
         let mut patience = Patience::new();
         while let Some(batch) = open.pop_front() {
             match self.client.post(&batch).await {
-                Answer::Judged { duplicates, failures } => {
+                Answer::Judged { duplicates, failures, pause } => {
                     let (temporary, why) = self.judged(&batch, duplicates, &failures).await;
                     if temporary.len() < batch.len() {
                         patience = Patience::new();
                     }
                     if !temporary.is_empty() {
                         open.push_front(batch.only(&temporary));
-                        self.wait(&mut patience, why, None).await?;
+                        self.wait(&mut patience, why, pause).await?;
                     }
                 }
                 Answer::Later { why, pause } => {

@@ -1,7 +1,8 @@
 //! How a publication goes, on standard error: a bar in a terminal, else a line every five seconds.
 
 use super::tally::Tally;
-use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::output::count;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::convert::Infallible;
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -26,11 +27,7 @@ pub(super) async fn show(tally: &Tally, total: Option<u64>) -> Infallible {
             bar.set_position(acknowledged + tally.refused.get());
             bar.set_message(line);
         } else {
-            eprintln!(
-                "{} of {} events acknowledged{line}",
-                HumanCount(acknowledged),
-                total.map_or("?".into(), |t| HumanCount(t).to_string())
-            );
+            eprintln!("{} of {} events acknowledged{line}", count(acknowledged), total.map_or("?".into(), count));
         }
     }
 }
@@ -43,10 +40,10 @@ fn bar(total: Option<u64>, terminal: bool) -> ProgressBar {
 }
 
 fn line(tally: &Tally, rate: f64) -> String {
-    let mut line = format!(", {}/s", HumanCount(rate.round() as u64));
-    for (count, what) in [(&tally.refused, "refused"), (&tally.unreadable, "unreadable"), (&tally.labels_acknowledged, "labels")] {
-        if count.get() > 0 {
-            line += &format!(", {} {what}", HumanCount(count.get()));
+    let mut line = format!(", {}/s", count(rate.round() as u64));
+    for (counter, what) in [(&tally.refused, "refused"), (&tally.unreadable, "unreadable"), (&tally.labels_acknowledged, "labels")] {
+        if counter.get() > 0 {
+            line += &format!(", {} {what}", count(counter.get()));
         }
     }
     if let Some(trouble) = tally.trouble() {

@@ -1,16 +1,15 @@
 //! What a publication came to.
 
 use super::tally::{Refusals, Tally};
+use crate::output::{self, count};
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 /// The end of a publication.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// Version of this shape.
-    pub version: u32,
     /// Events read and sent.
     pub sent: u64,
     /// Events answered 2xx.
@@ -52,7 +51,6 @@ impl Report {
     pub(super) fn new(tally: &Tally, elapsed: Duration, failure: Option<String>) -> Self {
         let (sent, acknowledged, refused) = (tally.read.get(), tally.acknowledged.get(), tally.refused.get());
         Self {
-            version: 1,
             sent,
             acknowledged,
             duplicates: tally.duplicates.get(),
@@ -80,29 +78,39 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} events sent, {} acknowledged", self.sent, self.acknowledged)?;
-        if self.duplicates > 0 {
-            write!(f, " ({} of them already there)", self.duplicates)?;
-        }
-        writeln!(f, " in {:.1} s, {:.0}/s", self.elapsed, self.rate)?;
+impl output::Report for Report {
+    fn rows(&self) -> Vec<Json> {
+        vec![json!(self)]
+    }
+
+    fn table(&self) -> String {
+        self.lines().join("\n") + "\n"
+    }
+}
+
+impl Report {
+    fn lines(&self) -> Vec<String> {
+        let already = if self.duplicates > 0 { format!(" ({} were there already)", count(self.duplicates)) } else { String::new() };
+        let rate = count(self.rate.round() as u64);
+        let mut lines = vec![format!(
+            "{} events sent, {} acknowledged{already} in {:.1} s: {rate}/s",
+            count(self.sent),
+            count(self.acknowledged),
+            self.elapsed
+        )];
         if self.labels.sent > 0 {
-            writeln!(f, "{} labels sent, {} acknowledged", self.labels.sent, self.labels.acknowledged)?;
+            lines.push(format!("{} labels sent, {} acknowledged", count(self.labels.sent), count(self.labels.acknowledged)));
         }
-        if self.retries > 0 {
-            writeln!(f, "{} requests repeated", self.retries)?;
-        }
-        if self.undelivered > 0 {
-            writeln!(f, "{} events not delivered", self.undelivered)?;
+        for (n, what) in [(self.retries, "requests repeated"), (self.undelivered, "events not delivered")] {
+            if n > 0 {
+                lines.push(format!("{} {what}", count(n)));
+            }
         }
         for (code, refusals) in &self.reasons {
-            writeln!(f, "{} refused: {code}", refusals.count)?;
-            refusals.examples.iter().try_for_each(|example| writeln!(f, "    {example}"))?;
+            lines.push(format!("{} refused: {code}", count(refusals.count)));
+            lines.extend(refusals.examples.iter().map(|example| format!("    {example}")));
         }
-        if let Some(failure) = &self.failure {
-            writeln!(f, "stopped: {failure}")?;
-        }
-        Ok(())
+        lines.extend(self.failure.iter().map(|failure| format!("stopped: {failure}")));
+        lines
     }
 }

@@ -2,7 +2,7 @@
 
 mod ingestor;
 
-use super::{Cell, Endpoint, Error, Job, Pace, Report, Row, Shape, Source, Tally, source};
+use super::{Cell, Endpoint, Job, Pace, Report, Row, Shape, Source, Tally, source};
 use ingestor::{Fault, Ingestor};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -52,7 +52,7 @@ fn job(url: &str, count: i64) -> Job {
     let schema = RecordSchema::parse(SCHEMA).unwrap();
     Job {
         source: Box::new(Payments { next: 0, count }),
-        shape: Shape { schema, id: "transaction_id".into(), time: "event_time".into(), key: vec!["customer_id".into()] },
+        shape: Shape { schema, id: 0, time: 1, key: vec![2] },
         labels_delay: None,
         endpoint: Endpoint { url: url.into(), token: ingestor::TOKEN.into(), pipeline: "payments".into() },
         pace: Pace::Max,
@@ -84,7 +84,7 @@ fn acked(path: &Path) -> BTreeSet<i64> {
 async fn sends_exactly_what_the_schema_names() {
     let ingestor = Ingestor::start(|_| Fault::None).await;
     let report = publish(job(&ingestor.url, 120)).await;
-    assert_eq!((report.sent, report.acknowledged, report.refused), (120, 120, 0), "{report}");
+    assert_eq!((report.sent, report.acknowledged, report.refused), (120, 120, 0), "{report:?}");
     let reader = Reader::new(RecordSchema::parse(SCHEMA).unwrap());
     let mut rows: Vec<Vec<Value>> = ingestor.events().iter().map(|line| reader.read(line.as_bytes()).unwrap()).collect();
     rows.sort_by_key(|row| row[0].to_key().unwrap().parse::<i64>().unwrap());
@@ -106,7 +106,7 @@ async fn whatever_fails_all_arrives_once_and_in_order_per_key() {
     let dir = tempfile::tempdir().unwrap();
     let acks = dir.path().join("acks.ndjson");
     let report = publish(Job { acks: Some(acks.clone()), ..job(&ingestor.url, 2_000) }).await;
-    assert!(report.is_complete() && report.acknowledged == 2_000 && report.retries > 0, "{report}");
+    assert!(report.is_complete() && report.acknowledged == 2_000 && report.retries > 0, "{report:?}");
     assert_eq!(acked(&acks), (0..2_000).collect());
     let mut last = HashMap::new();
     for id in ingestor.event_ids() {
@@ -123,7 +123,7 @@ async fn refused_records_are_counted_named_and_never_acknowledged() {
     let acks = dir.path().join("acks.ndjson");
     let report = publish(Job { acks: Some(acks.clone()), ..job(&ingestor.url, 200) }).await;
     let sevens: BTreeSet<i64> = (0..200).filter(|i| i % 7 == 0).collect();
-    assert!(report.is_complete(), "{report}");
+    assert!(report.is_complete(), "{report:?}");
     assert_eq!((report.refused, report.undelivered), (sevens.len() as u64, 0));
     let reason = &report.reasons["is_a_seven"];
     assert_eq!((reason.count, reason.examples.len()), (sevens.len() as u64, 3));
@@ -141,7 +141,7 @@ async fn waits_for_an_ingestor_that_is_not_there_yet() {
     }
     let ingestor = Ingestor::start_on(port, |_| Fault::None).await;
     let report = running.await.unwrap().unwrap();
-    assert!(report.is_complete() && report.retries > 0, "{report}");
+    assert!(report.is_complete() && report.retries > 0, "{report:?}");
     assert_eq!(ingestor.event_ids().len(), 100);
 }
 
@@ -151,7 +151,7 @@ async fn gives_up_when_nothing_is_taken_and_says_what_was_not_delivered() {
     let report = publish(Job { give_up_after: Duration::from_millis(300), ..job(&ingestor.url, 1_000) }).await;
     assert!(!report.is_complete());
     assert_eq!(report.acknowledged, 0);
-    assert!(report.undelivered > 0 && report.failure.as_ref().is_some_and(|f| f.contains("503")), "{report}");
+    assert!(report.undelivered > 0 && report.failure.as_ref().is_some_and(|f| f.contains("503")), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn a_wrong_token_ends_it_at_once() {
     job.endpoint.token = "guess".into();
     let started = Instant::now();
     let report = publish(job).await;
-    assert!(report.failure.as_ref().is_some_and(|f| f.contains("TIDEMILL_TOKEN")), "{report}");
+    assert!(report.failure.as_ref().is_some_and(|f| f.contains("TIDEMILL_TOKEN")), "{report:?}");
     assert!(started.elapsed() < Duration::from_secs(10) && ingestor.events().is_empty());
 }
 
@@ -170,7 +170,7 @@ async fn labels_follow_their_events_when_they_are_due() {
     let ingestor = Ingestor::start(|_| Fault::None).await;
     let delay = 60 * SECOND;
     let report = publish(Job { labels_delay: Some(delay), connections: 1, max_records: 10, ..job(&ingestor.url, 300) }).await;
-    assert!(report.is_complete(), "{report}");
+    assert!(report.is_complete(), "{report:?}");
     assert_eq!((report.labels.sent, report.labels.acknowledged), (300, 300));
     let labels = ingestor.labels();
     assert!(labels.is_sorted_by_key(|l| l["label_time"].as_i64()));
@@ -190,7 +190,7 @@ async fn labels_follow_their_events_when_they_are_due() {
 async fn a_rate_is_kept_in_many_small_requests() {
     let ingestor = Ingestor::start(|_| Fault::None).await;
     let report = publish(Job { pace: Pace::Rate(1_000.0), connections: 1, max_records: 2_000, ..job(&ingestor.url, 400) }).await;
-    assert!(report.is_complete(), "{report}");
+    assert!(report.is_complete(), "{report:?}");
     assert!(report.elapsed >= 0.399, "400 events at 1,000/s took {} s", report.elapsed);
     assert!(ingestor.requests() >= 10, "{} requests", ingestor.requests());
 }
@@ -206,14 +206,6 @@ async fn a_stop_delivers_what_was_read() {
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let report = running.await.unwrap().unwrap();
-    assert!(report.is_complete() && report.sent < 1_000_000, "{report}");
+    assert!(report.is_complete() && report.sent < 1_000_000, "{report:?}");
     assert_eq!(ingestor.events().len() as u64, report.sent);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_field_that_the_schema_has_not_is_an_error_before_anything_is_sent() {
-    let mut job = job("http://127.0.0.1:1", 10);
-    job.shape.time = "when".into();
-    let error = job.run(Arc::default()).await.unwrap_err();
-    assert!(matches!(error, Error::Shape(_)) && error.to_string().contains("`when`"));
 }

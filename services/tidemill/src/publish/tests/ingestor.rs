@@ -143,6 +143,6 @@ async fn events(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Strin
 
 fn judged(records: usize, failures: Vec<Value>) -> Response {
     let status = if failures.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
-    let body = json!({"accepted": records - failures.len(), "duplicates": 0, "refused": failures.len(), "results": failures});
+    let body = json!({"accepted": records - failures.len(), "duplicates": 0, "refused": failures.len(), "topic": "payments.raw", "failures": failures});
     (status, body.to_string()).into_response()
 }
