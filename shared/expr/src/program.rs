@@ -66,11 +66,11 @@ impl Program {
         if wanted.contains(&self.ty()) {
             return Ok(self);
         }
-        let names: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-        let message = format!("the result is a {}, and a {} is needed", self.ty(), names.join(" or a "));
+        let message = format!("the result is {}, and {} is needed", a(self.ty()), any_of(wanted));
         let help = match (wanted.first(), self.ty()) {
             (Some(Ty::Bool), _) => "compare it with something, such as `> 0.0`",
-            (Some(_), Ty::Bool) => "choose two results with `? :`, such as `x ? 1.0 : 0.0`",
+            (_, Ty::Bool) => "choose two results with `? :`, such as `x ? 1.0 : 0.0`",
+            (_, Ty::Timestamp) => "take a part of it, such as `x.getHours()`, or its seconds since 1970, `int(x)`",
             _ => "convert it with double(), int() or string()",
         };
         Err(Error::new(codes::RESULT, 0..self.source().len(), message).help(help))
@@ -98,5 +98,21 @@ impl Program {
     #[must_use]
     pub fn slots(&self) -> &[usize] {
         &self.inner.slots
+    }
+}
+
+/// A type with its article.
+fn a(ty: Ty) -> String {
+    if ty == Ty::Int { format!("an {ty}") } else { format!("a {ty}") }
+}
+
+fn any_of(types: &[Ty]) -> String {
+    match types.split_last() {
+        Some((last, [])) => a(*last),
+        Some((last, others)) => {
+            let others: Vec<String> = others.iter().map(|ty| a(*ty)).collect();
+            format!("{} or {}", others.join(", "), a(*last))
+        }
+        None => "nothing".to_owned(),
     }
 }

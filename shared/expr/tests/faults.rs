@@ -56,9 +56,9 @@ fn integers_and_doubles_do_not_mix_in_arithmetic() {
 
 #[test]
 fn questions_with_one_answer_are_faults() {
-    fault("amount == null", codes::NEVER_NULL, "amount == null", "never null");
-    fault("null != ratio * 2.0", codes::NEVER_NULL, "null != ratio * 2.0", "never null");
-    fault("count in [1, null]", codes::NEVER_NULL, "null", "never null");
+    fault("amount == null", codes::NEVER_NULL, "amount == null", "is never null");
+    fault("null != ratio * 2.0", codes::NEVER_NULL, "null != ratio * 2.0", "is never null");
+    fault("count in [1, null]", codes::NEVER_NULL, "null", "is never null");
     fault("count == 'a'", codes::OPERANDS, "count == 'a'", "never equal");
     fault("kind in ['a', 1]", codes::OPERANDS, "1", "never equal");
     fault("null < kind", codes::OPERANDS, "null < kind", "test it with `==`");

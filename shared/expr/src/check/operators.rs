@@ -98,7 +98,8 @@ impl Checker<'_> {
         let (a, b) = (left.ty, right.ty);
         if (a == Ty::Null) != (b == Ty::Null) {
             if !(left.nullable && right.nullable) {
-                let error = Error::new(codes::NEVER_NULL, self.parsed.range(e), "this is never null");
+                let what = if a == Ty::Null { b } else { a };
+                let error = Error::new(codes::NEVER_NULL, self.parsed.range(e), format!("this {what} is never null"));
                 return self.fail(error.help("leave the comparison out, or let the field be null in the schema"));
             }
         } else if family(a) != family(b) {

@@ -1,0 +1,50 @@
+//! A pipeline as every service runs it: checked, compiled, immutable.
+
+use crate::compile::compile;
+use crate::diagnostic::Diagnostic;
+use crate::section::decision::Decision;
+use crate::section::expect::Expectation;
+use crate::section::learning::Learning;
+use crate::section::row::RowFeature;
+use crate::section::source::SourceSpec;
+use tidemill_events::{Layout, records};
+use tidemill_expr::Program;
+use tidemill_features::HopSpec;
+
+/// A pipeline file and its event schema, checked and compiled.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Its name, `<p>` of its topics.
+    pub name: String,
+    /// `sha256:…` of the file's text and the schema's.
+    pub digest: String,
+    /// The file's name, for diagnostics.
+    pub file_name: String,
+    /// The file's text.
+    pub text: String,
+    /// How events are identified, dated and spread.
+    pub source: SourceSpec,
+    /// The shape of its records.
+    pub layout: Layout,
+    /// What valid events are like, in file order.
+    pub expectations: Vec<Expectation>,
+    /// Its entities, in file order: the first is the key of raw events.
+    pub hops: Vec<HopSpec>,
+    /// Features of one event, in file order; the columns after those of the hops.
+    pub row: Vec<RowFeature>,
+    /// The first champion: a score from the columns of the vector ([`Layout::features`]).
+    pub bootstrap: Program,
+    /// What a score means.
+    pub decision: Decision,
+    /// How it learns.
+    pub learning: Learning,
+}
+
+/// Compiles a pipeline as it was applied.
+///
+/// # Errors
+/// What this version of Tidemill finds wrong with it: another one applied it.
+pub fn from_record(record: &records::Pipeline) -> Result<Pipeline, Vec<Diagnostic>> {
+    let file_name = format!("{}.yaml", record.pipeline);
+    compile(&file_name, &record.file, |_| Ok(record.event_schema.clone())).map(|(pipeline, _)| pipeline)
+}
