@@ -10,6 +10,7 @@ mod tail;
 pub use tail::Tail;
 
 use crate::admin::{self, Admin};
+use crate::context::Reading;
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -59,7 +60,7 @@ pub enum Error {
 
 /// A scan under way.
 pub struct Scan {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Reading>,
     topic: String,
     /// Per partition, the end of the scan; `None` when it was reached or is not part of it.
     until: Vec<Option<i64>>,
@@ -129,7 +130,7 @@ impl Scan {
     /// [`Error::Kafka`].
     pub fn new(brokers: &str, topic: &str, from: &[(i32, i64)], isolation: Isolation) -> Result<Self, Error> {
         let fault = |source| Error::Kafka { topic: topic.to_owned(), source };
-        let consumer: BaseConsumer = config(brokers, isolation).create().map_err(fault)?;
+        let consumer: BaseConsumer<Reading> = config(brokers, isolation).create_with_context(Reading).map_err(fault)?;
         let mut assignment = TopicPartitionList::new();
         let mut until = Vec::new();
         for &(partition, offset) in from {

@@ -1,6 +1,7 @@
 //! Follows the applied pipelines for as long as a service lives.
 
 use super::{Change, Decoder, Error};
+use crate::context::Reading;
 use crate::registry::Blocking;
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
@@ -93,7 +94,7 @@ impl Reader {
     fn follow(&mut self) -> Result<(), Error> {
         let topic = Control::Pipelines.name();
         let fault = |source| Error::Kafka { doing: "read tidemill.pipelines", source };
-        let consumer = config(&self.brokers).create::<BaseConsumer>().map_err(fault)?;
+        let consumer = config(&self.brokers).create_with_context::<_, BaseConsumer<_>>(Reading).map_err(fault)?;
         let mut said = false;
         while !exists(&consumer).map_err(fault)? {
             if !std::mem::replace(&mut said, true) {
@@ -162,7 +163,7 @@ impl Reader {
     }
 }
 
-fn exists(consumer: &BaseConsumer) -> Result<bool, KafkaError> {
+fn exists(consumer: &BaseConsumer<Reading>) -> Result<bool, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(Control::Pipelines.name()), TIMEOUT)?;
     Ok(metadata.topics().iter().any(|t| t.error().is_none() && !t.partitions().is_empty()))
 }

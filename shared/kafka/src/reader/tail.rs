@@ -2,6 +2,7 @@
 
 use super::{Error, Isolation, Record, config, is_final};
 use crate::admin::Admin;
+use crate::context::Reading;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::Offset;
@@ -10,7 +11,7 @@ use std::time::Duration;
 /// Reads what is committed to a topic from now on. It joins no group and commits nothing, and it goes on
 /// where it was when the broker has been away.
 pub struct Tail {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Reading>,
     topic: String,
 }
 
@@ -25,7 +26,7 @@ impl Tail {
         let mut config = config(brokers, Isolation::ReadCommitted);
         // the broker answers as soon as there is a record
         config.set("enable.partition.eof", "false").set("fetch.wait.max.ms", "500");
-        let consumer: BaseConsumer = config.create().map_err(fault)?;
+        let consumer: BaseConsumer<Reading> = config.create_with_context(Reading).map_err(fault)?;
         let mut assignment = TopicPartitionList::new();
         for (partition, ends) in (0..).zip(ends) {
             assignment.add_partition_offset(topic, partition, Offset::Offset(ends.stable)).map_err(fault)?;

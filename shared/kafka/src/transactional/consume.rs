@@ -3,9 +3,11 @@
 //! The callback only writes down: partitions are given to the client by the loop, with the offsets from
 //! which their restored state goes on, so that no record is fetched before.
 
+use crate::context::log_error;
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -37,7 +39,11 @@ impl Membership {
     }
 }
 
-impl ClientContext for Membership {}
+impl ClientContext for Membership {
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_error(&error, reason);
+    }
+}
 
 impl ConsumerContext for Membership {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
