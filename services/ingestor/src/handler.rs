@@ -1,0 +1,162 @@
+//! in: `POST /v1/pipelines/{pipeline}/events` and `…/labels` · out: `<p>.raw` (key: first entity), `<p>.labels` (key: event id).
+
+use crate::answer::{self, Tally};
+use crate::catalog::Catalog;
+use crate::meters::Meters;
+use crate::outcome::Outcome;
+use crate::route::{Lane, Route};
+use crate::sink::Sink;
+use crate::split::{Records, form, split};
+use crate::work::Work;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use tidemill_kafka::append::Batch;
+use tidemill_service::Metrics;
+use tidemill_service::http::{Budget, Lease, Limits, Problem, Token, read, sampled_traceparent};
+
+/// What bounds the handler.
+pub struct Settings {
+    /// Who may write.
+    pub token: Token,
+    /// What a body may take.
+    pub limits: Limits,
+    /// What all bodies may take together.
+    pub budget: Budget,
+}
+
+/// The handler's state; clones share it.
+pub struct App<S>(Arc<Inner<S>>);
+
+struct Inner<S> {
+    settings: Settings,
+    catalog: Catalog,
+    sink: Arc<S>,
+    meters: Meters,
+    requests: AtomicU64,
+}
+
+impl<S> Clone for App<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// A request whose records were looked at.
+struct Done {
+    topic: String,
+    is_batch: bool,
+    outcomes: Vec<Outcome>,
+    tally: Tally,
+}
+
+/// The routes of `app`.
+pub fn routes<S: Sink>(app: App<S>) -> Router {
+    Router::new()
+        .route("/v1/pipelines/{pipeline}/events", post(events::<S>))
+        .route("/v1/pipelines/{pipeline}/labels", post(labels::<S>))
+        .with_state(app)
+}
+
+async fn events<S: Sink>(State(app): State<App<S>>, Path(name): Path<String>, query: RawQuery, headers: HeaderMap, body: Body) -> Response {
+    app.answer("ingestor.events", &name, |r| &r.events, &query, &headers, body).await
+}
+
+async fn labels<S: Sink>(State(app): State<App<S>>, Path(name): Path<String>, query: RawQuery, headers: HeaderMap, body: Body) -> Response {
+    app.answer("ingestor.labels", &name, |r| &r.labels, &query, &headers, body).await
+}
+
+impl<S: Sink> App<S> {
+    /// A handler that appends to `sink` for the pipelines in `catalog`.
+    #[must_use]
+    pub fn new(settings: Settings, catalog: Catalog, sink: Arc<S>, metrics: &Metrics) -> Self {
+        Self(Arc::new(Inner { settings, catalog, sink, meters: Meters::new(metrics), requests: AtomicU64::new(0) }))
+    }
+
+    async fn answer(
+        &self,
+        stage: &'static str,
+        name: &str,
+        lane: fn(&Route) -> &Arc<Lane>,
+        RawQuery(query): &RawQuery,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Response {
+        let Inner { settings, catalog, meters, .. } = &*self.0;
+        let route = settings.token.check(headers).and_then(|()| catalog.route(name));
+        let (pipeline, done) = match route {
+            Ok(route) => (Some(Arc::clone(&route.pipeline)), self.ingest(&route.pipeline, lane(&route), headers, body).await),
+            Err(problem) => (None, Err(problem)),
+        };
+        let outcome = done.as_ref().map_or_else(Problem::code, |d| d.tally.outcome());
+        meters.answered(pipeline, stage, outcome, &settings.budget);
+        match done {
+            Ok(done) => done.into_response(is_verbose(query.as_deref())),
+            Err(problem) => problem.into_response(),
+        }
+    }
+
+    async fn ingest(&self, pipeline: &Arc<str>, lane: &Arc<Lane>, headers: &HeaderMap, body: Body) -> Result<Done, Problem> {
+        let Inner { settings, sink, meters, requests, .. } = &*self.0;
+        let form = form(headers)?;
+        let (bytes, lease) = read(headers, body, settings.limits, &settings.budget).await?;
+        let records = split(form, &bytes)?;
+        let (is_batch, records) = match &records {
+            Records::One(one) => (false, std::slice::from_ref(one)),
+            Records::Batch(many) => (true, many.as_slice()),
+        };
+        let mut batch = Batch::new(lane.intake.topic(), sampled_traceparent(headers).map(str::to_owned));
+        let request = requests.fetch_add(1, Ordering::Relaxed);
+        let work = Work::prepare(&lane.intake, lane.memory.as_deref(), request, records, &mut batch);
+        let begun = Instant::now();
+        let appended = sink.append(&batch);
+        drop(batch);
+        let outcomes = settle(Arc::clone(lane), work, appended, lease).await?;
+        let tally = Tally::of(&outcomes);
+        meters.records(pipeline, lane.stage, &tally, bytes.len(), begun.elapsed());
+        Ok(Done { topic: lane.intake.topic().to_owned(), is_batch, outcomes, tally })
+    }
+}
+
+/// Waits for the acknowledgements. In a task of its own: what was reserved and sent must be settled also
+/// when the caller hangs up, and this function with it.
+async fn settle(
+    lane: Arc<Lane>,
+    work: Work,
+    appended: impl Future<Output = Vec<Result<i64, tidemill_kafka::append::Error>>> + Send + 'static,
+    lease: Lease,
+) -> Result<Vec<Outcome>, Problem> {
+    let settled = tokio::spawn(async move {
+        let appended = appended.await;
+        let outcomes = work.finish(lane.memory.as_deref(), appended);
+        drop(lease);
+        outcomes
+    });
+    settled.await.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the service is stopping").retry_after(1))
+}
+
+impl Done {
+    fn into_response(self, verbose: bool) -> Response {
+        let Self { topic, is_batch, mut outcomes, tally } = self;
+        match outcomes.pop() {
+            Some(only) if !is_batch => answer::one(only, &topic),
+            last => {
+                outcomes.extend(last);
+                answer::batch(&outcomes, &tally, &topic, verbose)
+            }
+        }
+    }
+}
+
+fn is_verbose(query: Option<&str>) -> bool {
+    query.is_some_and(|q| q.split('&').any(|part| matches!(part, "verbose=1" | "verbose=true" | "verbose")))
+}
+
+#[cfg(test)]
+mod tests;
