@@ -48,7 +48,7 @@ pub struct Labels {
 }
 
 impl Report {
-    pub(super) fn new(tally: &Tally, elapsed: Duration, failure: Option<String>) -> Self {
+    pub(crate) fn new(tally: &Tally, elapsed: Duration, failure: Option<String>) -> Self {
         let (sent, acknowledged, refused) = (tally.read.get(), tally.acknowledged.get(), tally.refused.get());
         Self {
             sent,
