@@ -90,7 +90,8 @@ impl Stack {
         let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
         let answer = until("the ingestor knows the pipeline", READY, || {
             let answer = self.send_events(pipeline, "application/x-ndjson", lines.clone())?;
-            Ok((answer.status != 404).then_some(answer))
+            // not applied yet, or not known yet
+            Ok((!matches!(answer.status, 404 | 503)).then_some(answer))
         })?;
         ensure!(answer.status == 200, "the ingestor answers {}: {}", answer.status, answer.body);
         self.wait(pipeline)

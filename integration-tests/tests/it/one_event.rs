@@ -24,7 +24,7 @@ fn send(stack: &Stack, pipeline: &Pipeline) -> Json {
     let answer = until("the ingestor follows the apply", READY, || {
         let request = stack.http.client().post(&url).bearer_auth(&stack.environment.token).header("traceparent", TRACEPARENT);
         let answer = stack.http.send(request.json(&payment()))?;
-        Ok((answer.status != 404).then_some(answer))
+        Ok((!matches!(answer.status, 404 | 503)).then_some(answer))
     });
     let answer = answer.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);

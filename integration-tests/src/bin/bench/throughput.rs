@@ -1,0 +1,169 @@
+//! All payments over HTTP as fast as they are taken, until the last prediction was read.
+
+use crate::table::{count, median, table};
+use anyhow::{Context, Result, bail, ensure};
+use rdkafka::consumer::BaseConsumer;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tidemill_integration_tests::infrastructure::part_usage;
+use tidemill_integration_tests::process::{Process, usage};
+use tidemill_integration_tests::watch::consumer;
+use tidemill_integration_tests::{Environment, Pipeline, Stack, payments};
+
+/// The line is stuck when nothing was predicted for this long.
+const STUCK: Duration = Duration::from_secs(60);
+/// How often processes are looked at: what publishes must be seen before it ends.
+const LOOK: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(20);
+/// The infrastructure's own processes.
+const PARTS: [&str; 4] = ["kafka", "redis", "registry", "postgres"];
+
+/// One run.
+pub(crate) struct Run {
+    events: u64,
+    /// From the start of `tidemill publish` until the last prediction was read.
+    elapsed: Duration,
+    /// Processor seconds by process.
+    cpu: BTreeMap<String, f64>,
+    /// Resident bytes of all services at the end.
+    resident: u64,
+}
+
+impl Run {
+    fn rate(&self) -> f64 {
+        self.events as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Publishes all payments to a fresh pipeline and fresh services.
+pub(crate) fn run(stack: &mut Stack, number: u32, limit: Option<u64>) -> Result<Run> {
+    let pipeline = stack.apply("payments")?;
+    stack.start_all()?;
+    let file = payments::shared(&stack.environment).map_or_else(|| generate(stack, &pipeline), Ok)?;
+    let reader = consumer(&stack.environment, &pipeline.topic("predictions"))?;
+    let before = used(stack)?;
+
+    let begin = Instant::now();
+    let log = pipeline.folder().join("publish.json");
+    let file = file.to_string_lossy().into_owned();
+    let limit = limit.map(|n| n.to_string());
+    let mut args = vec!["publish", &pipeline.name, "--events", &file, "--speed", "max", "--output", "json"];
+    args.extend(limit.iter().flat_map(|n| ["--limit", n]));
+    let mut publisher = stack.tidemill().start(&args, &log)?;
+    let mut meter = Meter { stack, publisher: &mut publisher, last: Instant::now(), cpu: BTreeMap::new(), done: false };
+    let events = read_to_the_end(&reader, &mut meter)?;
+    let elapsed = begin.elapsed();
+    let mut cpu = meter.cpu;
+    cpu.extend(used(stack)?.into_iter().map(|(name, seconds)| {
+        let spent = seconds - before.get(&name).copied().unwrap_or(0.0);
+        (name, spent)
+    }));
+    let resident = stack.services.usage()?.iter().map(|(_, usage)| usage.resident).sum();
+    let run = Run { events, elapsed, cpu, resident };
+    eprintln!("run {number}: {} events in {:.1} s, {} events/s", count(events), elapsed.as_secs_f64(), count(run.rate() as u64));
+    stack.tidemill().succeed(&["wait", &pipeline.name])?;
+    let verified = stack.tidemill().succeed(&["verify", &pipeline.name])?;
+    eprintln!("{}", verified.out.trim_end());
+    stack.services.stop_all()?;
+    Ok(run)
+}
+
+fn generate(stack: &Stack, pipeline: &Pipeline) -> Result<std::path::PathBuf> {
+    let out = pipeline.folder().join("payments.csv");
+    stack.tidemill().succeed(&["generate", "payments", "--days", "183", "--out", &out.to_string_lossy()])?;
+    Ok(out)
+}
+
+/// Looks at the publisher while the predictions are read.
+struct Meter<'a> {
+    stack: &'a Stack,
+    publisher: &'a mut Process,
+    last: Instant,
+    cpu: BTreeMap<String, f64>,
+    done: bool,
+}
+
+impl Meter<'_> {
+    /// How many events were acknowledged, once all were.
+    fn look(&mut self) -> Result<Option<u64>> {
+        if self.done || self.last.elapsed() < LOOK {
+            return Ok(None);
+        }
+        self.last = Instant::now();
+        if let Ok(usage) = self.publisher.usage() {
+            self.cpu.insert("tidemill publish".into(), usage.cpu);
+        }
+        let Some(status) = self.publisher.ended()? else { return Ok(None) };
+        self.done = true;
+        let log = self.publisher.log();
+        ensure!(status.success(), "tidemill publish: {status}\n{log}");
+        let report = log.find('{').map(|at| &log[at..]).context("tidemill publish printed no report")?;
+        let report: serde_json::Value = serde_json::Deserializer::from_str(report).into_iter().next().context("an empty report")??;
+        Ok(Some(report["acknowledged"].as_u64().context("the report tells no count")?))
+    }
+}
+
+/// Reads predictions until there is one for every event that was acknowledged.
+fn read_to_the_end(reader: &BaseConsumer, meter: &mut Meter<'_>) -> Result<u64> {
+    let (mut seen, mut wanted) = (0, None);
+    let mut progress = Instant::now();
+    while wanted.is_none_or(|wanted| seen < wanted) {
+        match reader.poll(POLL) {
+            Some(Ok(_)) => {
+                seen += 1;
+                progress = Instant::now();
+            }
+            // an error is a broker that is away: the client reconnects by itself
+            Some(Err(_)) | None => {}
+        }
+        if let Some(acknowledged) = meter.look()? {
+            wanted = Some(acknowledged);
+        }
+        if progress.elapsed() > STUCK {
+            let logs: String = meter.stack.services.running().map(|(_, process)| process.log_end()).collect();
+            bail!("nothing was predicted for {STUCK:?} after {seen} events\n{logs}");
+        }
+    }
+    ensure!(wanted == Some(seen), "{seen} predictions for {wanted:?} events");
+    Ok(seen)
+}
+
+/// Processor seconds so far, by process.
+fn used(stack: &Stack) -> Result<BTreeMap<String, f64>> {
+    let environment: &Environment = &stack.environment;
+    let mut used: BTreeMap<String, f64> = PARTS.iter().map(|part| Ok(((*part).to_owned(), part_usage(environment, part)?.cpu))).collect::<Result<_>>()?;
+    used.extend(stack.services.usage()?.into_iter().map(|(slot, usage)| (slot.to_string(), usage.cpu)));
+    used.insert("reader of predictions".into(), usage(std::process::id())?.cpu);
+    Ok(used)
+}
+
+/// The median run's figures, and where its time went.
+pub(crate) fn report(mut runs: Vec<Run>) -> String {
+    runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+    let all: Vec<String> = runs.iter().map(|run| count(run.rate() as u64)).collect();
+    let order: Vec<usize> = (0..runs.len()).collect();
+    let Some(run) = median(&order).and_then(|at| runs.get(at)) else { return String::new() };
+    let mib = run.resident as f64 / f64::from(1 << 20);
+    let figures = table(
+        &["what", "measured", "at least", "aim"],
+        &[
+            vec![
+                format!("raw event over HTTP batches → read_committed prediction, {} payments, 4 partitions (runs: {})", count(run.events), all.join(", ")),
+                format!("**{} events/s**", count(run.rate() as u64)),
+                "25,000".into(),
+                "65,000".into(),
+            ],
+            vec!["memory of all services at the end".into(), format!("**{mib:.0} MiB**"), "1 GiB".into(), "300 MiB".into()],
+        ],
+    );
+    let total: f64 = run.cpu.values().sum();
+    let mut cpu: Vec<(&String, &f64)> = run.cpu.iter().collect();
+    cpu.sort_by(|a, b| b.1.total_cmp(a.1));
+    let row = |(name, seconds): (&String, &f64)| {
+        let each = seconds * 1e6 / run.events as f64;
+        vec![name.clone(), format!("{seconds:.1}"), format!("{each:.2}"), format!("{:.0} %", 100.0 * seconds / total)]
+    };
+    let rows: Vec<Vec<String>> = cpu.into_iter().map(row).collect();
+    let spent = table(&["process", "processor seconds", "µs an event", "share"], &rows);
+    format!("{figures}\n{:.1} s by the clock, {total:.1} processor seconds:\n\n{spent}", run.elapsed.as_secs_f64())
+}
