@@ -1,6 +1,6 @@
 //! Each file in `tests/refused` gives exactly the diagnostics beside it, as drawn for the terminal.
 //!
-//! After a wanted change: `TIDEMILL_BLESS=1 cargo test -p tidemill-pipeline --test golden`, and read the diff.
+//! After a wanted change: `TIDEMILL_BLESS=1 cargo test -p tidemill-pipeline golden`, and read the diff.
 
 use std::path::{Path, PathBuf};
 use tidemill_pipeline::{Severity, compile, explain, render};

@@ -156,7 +156,7 @@ rollout: { approval: automatic, shadow: 1d, canary: [5, 25], rollback_on: "live.
 drift: { window: 1d, features: { psi: 0.2 }, score: { psi: 0.2 }, concept: adwin }
 "#;
 
-const PAYMENT: &str = include_str!("../../../examples/payments/payment.avsc");
+const PAYMENT: &str = include_str!("../../../../examples/payments/payment.avsc");
 
 #[test]
 fn every_key_of_the_design_is_read() {

@@ -2,8 +2,8 @@
 
 use tidemill_pipeline::{Pipeline, compile, diff_breaks};
 
-const PAYMENT: &str = include_str!("../../../examples/payments/payment.avsc");
-const FILE: &str = include_str!("../../../examples/payments/pipeline.yaml");
+const PAYMENT: &str = include_str!("../../../../examples/payments/payment.avsc");
+const FILE: &str = include_str!("../../../../examples/payments/pipeline.yaml");
 
 fn pipeline(text: &str, schema: &str) -> Pipeline {
     compile("p.yaml", text, |_| Ok(schema.to_owned())).unwrap_or_else(|found| panic!("{found:?}")).0
