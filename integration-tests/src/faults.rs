@@ -52,9 +52,9 @@ impl<'a> Killer<'a> {
     pub fn round(&mut self, pace: Duration) -> Result<()> {
         let begin = Instant::now();
         let mut waiting = Vec::new();
-        for service in self.victims() {
+        let positions = self.victims().into_iter().map(|service| Ok((service, self.progress.of(service)?)));
+        for (service, before) in positions.collect::<Result<Vec<_>>>()? {
             let slot = Slot(service, 1);
-            let before = self.progress.of(service)?;
             self.services.kill(slot)?;
             waiting.push(Waiting { slot, killed: Instant::now(), before });
         }

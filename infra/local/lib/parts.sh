@@ -35,11 +35,17 @@ part_address() {
   printf '127.0.0.1:%s' "$(port_of "${ports%% *}")"
 }
 
-# settle_ports PART: its ports are free, or chosen anew; with STAY=1 an occupied port is an error.
+# settle_ports PART: its ports are free, or chosen anew; with STAY=1 an occupied port is an error, but not before what
+# was killed has let go of it: a process has no command line any more while the kernel still closes its sockets.
 settle_ports() {
-  local name port
+  local name port tries
   for name in $("$1_ports"); do
     port=$(port_of "$name")
+    tries=0
+    while [ "${STAY:-0}" = 1 ] && port_busy "$port" && [ "$tries" -lt 100 ]; do
+      sleep 0.05
+      tries=$((tries + 1))
+    done
     if port_busy "$port"; then
       [ "${STAY:-0}" = 0 ] || die "port $port of $("$1_title") is taken by another process" \
         "infra/local/up.sh --home $HOME_DIR chooses another one"

@@ -17,7 +17,7 @@ use tidemill_integration_tests::report::{percentile, say, seconds};
 use tidemill_integration_tests::until::until_holds;
 use tidemill_integration_tests::watch::Watch;
 use tidemill_integration_tests::watermarks::Poller;
-use tidemill_integration_tests::{Environment, Pipeline, Stack, payments};
+use tidemill_integration_tests::{Environment, Pipeline, Service, Stack, payments};
 
 const EVENTS: u64 = 100_000;
 const HOSTILE: usize = 1_000;
@@ -56,13 +56,20 @@ fn inject(stack: &Stack, pipeline: &Pipeline) -> Injector {
     Injector::start(&stack.environment, raw, PARTITIONS, hostile, HOSTILE, 5).unwrap()
 }
 
-/// Kills the broker, starts it again, and waits until predictions flow.
-fn break_broker(environment: &Environment, watch: &Watch) -> Duration {
+/// Kills the broker, starts it again, and waits until every stage goes on and predictions flow. Tells how long that took.
+fn break_broker(environment: &Environment, watch: &Watch, progress: &Progress) -> Duration {
+    let before = Service::ALL.map(|service| (service, progress.of(service).unwrap()));
     let begin = Instant::now();
     kill_broker(environment).unwrap();
-    let before = watch.records();
+    let seen = watch.records();
     start_broker(environment).unwrap();
-    until_holds("predictions flow after the broker's death", Duration::from_secs(60), || Ok(watch.records() > before)).unwrap();
+    for (service, before) in before {
+        until_holds(&format!("{} goes on after the broker's death", service.name()), Duration::from_secs(90), || {
+            progress.has_moved(service, &before)
+        })
+        .unwrap();
+    }
+    until_holds("predictions flow after the broker's death", Duration::from_secs(60), || Ok(watch.records() > seen)).unwrap();
     begin.elapsed()
 }
 
@@ -125,7 +132,7 @@ fn nothing_is_lost_or_doubled_whatever_is_killed() {
         killer.kills.clone()
     };
     rounds_until(KILLS / 3);
-    let broker = break_broker(&stack.environment, &watch);
+    let broker = break_broker(&stack.environment, &watch, &progress);
     rounds_until(2 * KILLS / 3);
     poller.empty(|| flush_redis(&stack.environment)).unwrap();
     let kills = rounds_until(KILLS);

@@ -12,6 +12,8 @@ const MINUTE: i64 = 60_000_000;
 /// 2024-05-01T00:00:00Z.
 const START: i64 = 1_714_521_600_000_000;
 const READINGS: u32 = 1_500;
+/// As the pipeline file says, in minutes.
+const LATENESS: i64 = 60;
 
 /// Readings of twelve meters over a day and a half: some late, some too late, some impossible, some sent twice.
 fn readings() -> Vec<Json> {
@@ -60,7 +62,23 @@ fn integer(value: &Json) -> i64 {
 }
 
 /// What an entity has seen, in the order in which its hop saw it.
-type History = BTreeMap<String, Vec<Entry>>;
+#[derive(Default)]
+struct History {
+    entries: Vec<Entry>,
+    /// The largest merge time of its events.
+    merge_time: i64,
+}
+
+impl History {
+    /// Adds an event. What is older than any window may ask for, late events included, is forgotten: catching up,
+    /// an entity's events may be hours apart in its hop's input.
+    fn see(&mut self, event: &Json, reach: i64) {
+        self.entries.push(entry(&event["fields"]));
+        self.merge_time = self.merge_time.max(integer(&event["merge_time"]));
+        let oldest = self.merge_time - (reach + LATENESS) * MINUTE;
+        self.entries.retain(|e| e.time > oldest);
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -98,7 +116,7 @@ fn meter(entries: &[Entry], t: i64) -> Vec<(&'static str, Json)> {
 }
 
 fn feeder(entries: &[Entry], t: i64) -> Vec<(&'static str, Json)> {
-    let load = |window| within(entries, t, window, 15).iter().map(|e| e.kwh.min(50.0)).sum::<f64>();
+    let load = |window| within(entries, t, window, 15).iter().fold(0.0, |sum, e| sum + e.kwh.min(50.0));
     vec![
         ("feeder_readings_15m", json!(within(entries, t, 15, 0).len() as f64)),
         ("feeder_load_15m", json!(load(15))),
@@ -109,15 +127,16 @@ fn feeder(entries: &[Entry], t: i64) -> Vec<(&'static str, Json)> {
 /// Computes an event's features from what its entity has seen, at its time.
 type Features = fn(&[Entry], i64) -> Vec<(&'static str, Json)>;
 
-/// Folds one hop's input in its own order; gives each event's features by its id.
-fn hop(input: &[Message], entity: &str, features: Features) -> BTreeMap<String, Json> {
-    let mut history = History::new();
+/// Folds one hop's input in its own order; gives each event's features by its id. `reach` is how far its windows
+/// look back, in minutes.
+fn hop(input: &[Message], entity: &str, reach: i64, features: Features) -> BTreeMap<String, Json> {
+    let mut history: BTreeMap<String, History> = BTreeMap::new();
     let mut computed = BTreeMap::new();
     for message in input {
         let event = &message.value;
         let seen = history.entry(event["entities"][entity].to_string()).or_default();
-        seen.push(entry(&event["fields"]));
-        let values = features(seen, integer(&event["event_time"]));
+        seen.see(event, reach);
+        let values = features(&seen.entries, integer(&event["event_time"]));
         computed.insert(event["event_id"].to_string(), values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     }
     computed
@@ -149,7 +168,7 @@ fn verdicts(raw: &[Message]) -> BTreeMap<(i32, i64), Option<&'static str>> {
             Some("impossible_voltage")
         } else if fields["meter_id"] == "broken" {
             Some("malformed_meter_id")
-        } else if merged.saturating_sub(time) > 60 * MINUTE {
+        } else if merged.saturating_sub(time) > LATENESS * MINUTE {
             Some("late")
         } else if seen.contains(&(message.partition, fields["reading_id"].clone())) {
             Some("duplicate")
@@ -185,7 +204,7 @@ fn check_verdicts(stack: &Stack, pipeline: &Pipeline, valid: &[Message]) {
 fn check_vectors(stack: &Stack, pipeline: &Pipeline, valid: &[Message]) {
     let reader = stack.reader();
     let feeders = reader.read(&pipeline.topic("hop.feeder")).unwrap();
-    let (meters, feeders) = (hop(valid, "meter", meter), hop(&feeders, "feeder", feeder));
+    let (meters, feeders) = (hop(valid, "meter", 1440, meter), hop(&feeders, "feeder", 75, feeder));
     let vectors = reader.read(&pipeline.topic("features")).unwrap();
     let vectors: BTreeMap<String, &Message> = vectors.iter().map(|v| (v.value["event_id"].to_string(), v)).collect();
     assert_eq!(vectors.len(), valid.len());

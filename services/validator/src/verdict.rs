@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 use tidemill_events::{Value, time};
+use tidemill_expr::Program;
 use tidemill_pipeline::Pipeline;
 
 /// Reason codes that are not an expectation's own.
@@ -59,14 +60,7 @@ pub(crate) fn check(pipeline: &Pipeline, row: &[Value], appended_at: i64) -> Res
         return Err(Reason::new(reasons::INVALID_TIME, format!("event time {event_time} µs is before 1970 or beyond the calendar")));
     }
     for expectation in &pipeline.expectations {
-        match expectation.check.eval(row) {
-            Ok(Value::Bool(true)) => {}
-            Ok(Value::Bool(false)) => {
-                return Err(Reason::new(&expectation.reason, format!("`{}` does not hold", expectation.check.source())));
-            }
-            Ok(_) => return Err(Reason::new(&expectation.reason, format!("`{}` is null", expectation.check.source()))),
-            Err(error) => return Err(Reason::new(&expectation.reason, format!("`{}`: {error}", expectation.check.source()))),
-        }
+        violation(&expectation.check, row).map_or(Ok(()), |detail| Err(Reason::new(&expectation.reason, detail)))?;
     }
     let ahead = event_time - appended_at;
     if ahead > pipeline.source.max_future {
@@ -74,4 +68,18 @@ pub(crate) fn check(pipeline: &Pipeline, row: &[Value], appended_at: i64) -> Res
         return Err(Reason::new(reasons::FUTURE, format!("event time {by} is more than {limit} ahead of its arrival")));
     }
     Ok(Stamp { id, time: event_time })
+}
+
+/// What is wrong with `row` by `check`: it does not hold, or is null or an error, or looks at an infinite
+/// number, of which every bound on one side holds.
+fn violation(check: &Program, row: &[Value]) -> Option<String> {
+    let infinite = |slot: &usize| matches!(row.get(*slot), Some(Value::Double(v)) if v.is_infinite());
+    let source = check.source();
+    match check.eval(row) {
+        Ok(Value::Bool(true)) if check.slots().iter().any(infinite) => Some(format!("`{source}` looks at an infinite number")),
+        Ok(Value::Bool(true)) => None,
+        Ok(Value::Bool(false)) => Some(format!("`{source}` does not hold")),
+        Ok(_) => Some(format!("`{source}` is null")),
+        Err(error) => Some(format!("`{source}`: {error}")),
+    }
 }

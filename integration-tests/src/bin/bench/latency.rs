@@ -2,6 +2,7 @@
 
 use crate::table::{count, millis, table};
 use anyhow::{Context, Result, ensure};
+use rdkafka::message::Message as _;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,7 +13,6 @@ use tidemill_integration_tests::watch::consumer;
 use tidemill_integration_tests::{Pipeline, Stack, payments};
 use tidemill_kafka::reader::{Isolation, Scan};
 use tidemill_service::{Clock, SystemClock};
-use rdkafka::message::Message as _;
 
 /// Left out at the beginning: connections are made, caches are cold.
 const WARM_UP: Duration = Duration::from_secs(5);

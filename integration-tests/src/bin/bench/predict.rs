@@ -33,7 +33,10 @@ pub(crate) fn run(stack: &Stack, pipeline: &Pipeline, connections: usize, time: 
     latencies.sort_unstable();
     let [p50, p99] = [0.5, 0.99].map(|share| percentile(&latencies, share).as_secs_f64() * 1000.0);
     let what = format!("REST predict, one row, {connections} connections ({} requests/s), p50 / p99", count(rate as u64));
-    Ok(table(&["what", "measured", "at least", "aim"], &[vec![what, format!("{p50:.2} / **{p99:.2} ms**"), "3 ms".into(), "0.5 ms".into()]]))
+    Ok(table(
+        &["what", "measured", "at least", "aim"],
+        &[vec![what, format!("{p50:.2} / **{p99:.2} ms**"), "3 ms".into(), "0.5 ms".into()]],
+    ))
 }
 
 /// Requests about the events that were published first, a month later.

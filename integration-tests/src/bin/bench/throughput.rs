@@ -131,7 +131,8 @@ fn read_to_the_end(reader: &BaseConsumer, meter: &mut Meter<'_>) -> Result<u64> 
 /// Processor seconds so far, by process.
 fn used(stack: &Stack) -> Result<BTreeMap<String, f64>> {
     let environment: &Environment = &stack.environment;
-    let mut used: BTreeMap<String, f64> = PARTS.iter().map(|part| Ok(((*part).to_owned(), part_usage(environment, part)?.cpu))).collect::<Result<_>>()?;
+    let mut used: BTreeMap<String, f64> =
+        PARTS.iter().map(|part| Ok(((*part).to_owned(), part_usage(environment, part)?.cpu))).collect::<Result<_>>()?;
     used.extend(stack.services.usage()?.into_iter().map(|(slot, usage)| (slot.to_string(), usage.cpu)));
     used.insert("reader of predictions".into(), usage(std::process::id())?.cpu);
     Ok(used)
@@ -148,7 +149,11 @@ pub(crate) fn report(mut runs: Vec<Run>) -> String {
         &["what", "measured", "at least", "aim"],
         &[
             vec![
-                format!("raw event over HTTP batches → read_committed prediction, {} payments, 4 partitions (runs: {})", count(run.events), all.join(", ")),
+                format!(
+                    "raw event over HTTP batches → read_committed prediction, {} payments, 4 partitions (runs: {})",
+                    count(run.events),
+                    all.join(", ")
+                ),
                 format!("**{} events/s**", count(run.rate() as u64)),
                 "25,000".into(),
                 "65,000".into(),
