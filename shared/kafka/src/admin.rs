@@ -54,7 +54,8 @@ impl Admin {
     /// [`Error::Kafka`] when the client cannot be made.
     pub fn new(brokers: &str) -> Result<Self, Error> {
         let client = config(brokers).create().map_err(|e| Error::kafka("set up an admin client", e))?;
-        let reader = |isolation| config(brokers).set("isolation.level", isolation).create().map_err(|e| Error::kafka("set up a consumer", e));
+        let reader =
+            |isolation| config(brokers).set("isolation.level", isolation).create().map_err(|e| Error::kafka("set up a consumer", e));
         let (committed, uncommitted) = (reader("read_committed")?, reader("read_uncommitted")?);
         Ok(Self { brokers: brokers.to_owned(), client, committed, uncommitted })
     }

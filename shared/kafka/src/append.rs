@@ -6,7 +6,7 @@
 mod batch;
 mod outcome;
 
-pub use batch::Batch;
+pub use batch::{Batch, Record};
 pub use outcome::{Error, Receipt};
 
 use crate::append::outcome::Outcomes;

@@ -1,6 +1,7 @@
 //! What consumers that belong to no group say in the log.
 
 use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -8,6 +9,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 pub(crate) struct Reading;
 
 impl ClientContext for Reading {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         log_error(&error, reason);
     }
@@ -15,7 +20,12 @@ impl ClientContext for Reading {
 
 impl ConsumerContext for Reading {}
 
-/// Logs what a client says of itself. It reconnects by itself, so nothing needs to be done; that a
+/// Logs a line of the client's own log. What matters of it comes as an error as well.
+pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    tracing::debug!(?level, facility, "{message}");
+}
+
+/// Logs an error that the client reports of itself. It reconnects by itself, so nothing needs to be done; that a
 /// partition has ended is told by `poll` as well.
 pub(crate) fn log_error(error: &KafkaError, reason: &str) {
     if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {

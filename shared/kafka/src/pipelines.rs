@@ -6,6 +6,7 @@ mod publisher;
 pub use follower::{Applied, Follower};
 pub use publisher::Publisher;
 
+use crate::admin::Admin;
 use crate::reader::{self, Isolation, Scan};
 use crate::registry::{self, Blocking};
 use std::collections::{BTreeMap, HashMap};
@@ -49,13 +50,16 @@ pub enum Error {
     Raced(String),
 }
 
-/// The pipelines that are applied now, by name.
+/// The pipelines that are applied now, by name; none where nothing was ever applied.
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::Registry`], [`Error::Record`].
 pub fn applied(brokers: &str, registry: &Blocking) -> Result<BTreeMap<String, Pipeline>, Error> {
     let mut decoder = Decoder::new(registry.clone());
     let mut applied = BTreeMap::new();
+    if Admin::new(brokers).and_then(|admin| admin.partitions(Control::Pipelines.name())).map_err(reader::Error::from)?.is_none() {
+        return Ok(applied);
+    }
     let mut scan = Scan::new(brokers, Control::Pipelines.name(), &[(0, 0)], Isolation::ReadCommitted)?;
     while let Some(record) = scan.next()? {
         match decoder.decode(record.offset(), record.key(), record.payload())? {

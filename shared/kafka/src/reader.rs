@@ -154,6 +154,7 @@ impl Scan {
     ///
     /// # Errors
     /// [`Error::Kafka`] when the client is unusable; [`Error::Stalled`].
+    #[expect(clippy::should_implement_trait, reason = "records borrow from the scan, which no Iterator can say")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
         let Self { consumer, topic, until, open } = self;
         let consumer = &*consumer;

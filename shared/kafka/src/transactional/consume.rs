@@ -3,9 +3,10 @@
 //! The callback only writes down: partitions are given to the client by the loop, with the offsets from
 //! which their restored state goes on, so that no record is fetched before.
 
-use crate::context::log_error;
+use crate::context::{log_error, log_line};
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
@@ -40,6 +41,10 @@ impl Membership {
 }
 
 impl ClientContext for Membership {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         log_error(&error, reason);
     }
