@@ -63,7 +63,7 @@ impl Sink for Table {
         let outcomes: Vec<_> = batch.records().map(&mut take).collect();
         let gate = self.gate.clone();
         async move {
-            if let Some(gate) = gate {
+            if let Some(gate) = gate.filter(|_| !outcomes.is_empty()) {
                 gate.acquire().await.unwrap().forget();
             }
             outcomes

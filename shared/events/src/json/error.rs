@@ -99,7 +99,7 @@ pub enum Problem {
         text: String,
     },
     /// A text that is not an instant.
-    #[error("\"{text}\" is not an RFC 3339 instant such as \"2018-07-25T12:30:00Z\"")]
+    #[error("\"{text}\" is not an RFC 3339 instant such as \"2018-07-25T12:30:00Z\", before 9999-12-30")]
     NotInstant {
         /// As it was sent.
         text: String,
