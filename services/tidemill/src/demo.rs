@@ -72,6 +72,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let program = std::env::current_exe().context("this program cannot be found")?;
     let payments: Arc<[Payment]> = Process { seed: args.seed, ..Process::handbook(args.days) }.payments().into();
     args.introduce(payments.len());
+    let mut supervisor = Supervisor::new(args.home.clone(), args.scripts.clone(), profile(&program));
 
     args.step(&["apply", &args.pipeline.to_string_lossy()])?;
     let cluster = Cluster::new(&args.connection)?;
@@ -81,7 +82,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 
     let acks = args.acks_file()?;
     let mut watch = Watch::start(&cluster, &pipeline, Seen::new(payments.clone(), pipeline.decision.above.clone()))?;
-    let mut supervisor = Supervisor::new(args.home.clone(), args.scripts.clone(), profile(&program));
     let lag = Lag::watch(&args.connection, stages(&pipeline))?;
     let live = Live { cluster: &cluster, raw, watch: &mut watch, supervisor: &mut supervisor, lag };
     let outcome = live.run(args.job(&pipeline, payments, &acks))?;

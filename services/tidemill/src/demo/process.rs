@@ -31,23 +31,34 @@ impl Background {
         fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()
     }
 
+    /// Whether the process runs. One that was killed counts as running until it has let go of its files and ports.
+    pub(super) fn is_alive(&self) -> bool {
+        self.pid().is_some_and(|pid| look(pid).is_some())
+    }
+
     /// Resident memory of the process in bytes; `None` when it does not run.
     pub(super) fn memory(&self) -> Option<u64> {
-        let pid = self.pid()?;
-        if Path::new("/proc/self").exists() { of_proc(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?) } else { of_ps(pid) }
+        look(self.pid()?)?
     }
 }
 
-/// Of /proc/PID/status; a process that has ended and was not waited for has no memory.
-fn of_proc(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok().map(|kib: u64| kib << 10)
+/// `None` when the process does not run, else its memory, which one that is ending has none of.
+fn look(pid: u32) -> Option<Option<u64>> {
+    if Path::new("/proc/self").exists() { of_proc(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?) } else { of_ps(pid) }
 }
 
-fn of_ps(pid: u32) -> Option<u64> {
+fn of_proc(status: &str) -> Option<Option<u64>> {
+    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    if field("State:")?.starts_with(['Z', 'X']) {
+        return None;
+    }
+    Some(field("VmRSS:").and_then(|rss| rss.strip_suffix("kB")?.trim().parse().ok()).map(|kib: u64| kib << 10))
+}
+
+fn of_ps(pid: u32) -> Option<Option<u64>> {
     let output = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().ok()?;
     let kib: u64 = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
-    (kib > 0).then_some(kib << 10)
+    Some((kib > 0).then_some(kib << 10))
 }
 
 #[cfg(test)]
@@ -65,12 +76,16 @@ mod tests {
         fs::write(home.path().join("pids/kafka.pid.new"), "1").unwrap();
         let all = Background::all(home.path());
         assert_eq!(all.iter().map(|b| b.name.as_str()).collect::<Vec<_>>(), ["validator-2"]);
-        assert!(all[0].memory().is_some_and(|bytes| bytes > 100_000));
-        child.kill().unwrap();
-        while all[0].memory().is_some() {
+        assert!(all[0].is_alive());
+        while all[0].memory().is_none_or(|bytes| bytes < 100_000) {
             std::thread::yield_now();
         }
-        child.wait().unwrap();
+        child.kill().unwrap();
+        while all[0].is_alive() {
+            std::thread::yield_now();
+        }
         assert_eq!(all[0].memory(), None);
+        child.wait().unwrap();
+        assert!(!all[0].is_alive());
     }
 }

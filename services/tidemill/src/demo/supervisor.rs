@@ -1,7 +1,7 @@
 //! Starts again what dies while the demo runs, and says so.
 
 use super::process::Background;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,7 +17,11 @@ pub(super) fn is_service(name: &str) -> bool {
     })
 }
 
-/// Watches the processes that ran when the demo began.
+/// How often one process is started again in vain before it is given up, and how long after each time.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Watches the processes that were started before the demo began.
 pub(super) struct Supervisor {
     home: PathBuf,
     /// The folder of services.sh and part.sh.
@@ -34,15 +38,23 @@ pub(super) struct Supervisor {
 struct Watched {
     process: Background,
     restart: Option<JoinHandle<Result<Duration, String>>>,
-    /// The pid that could not be restarted: one try is enough.
-    lost: bool,
+    /// Restarts in vain since it last ran, and when the last one ended.
+    failed: u32,
+    failed_at: Option<Instant>,
+}
+
+impl Watched {
+    fn may_restart(&self) -> bool {
+        let rested = self.failed_at.is_none_or(|at| at.elapsed() >= PAUSE);
+        self.restart.is_none() && rested && self.failed < TRIES && !self.process.is_alive()
+    }
 }
 
 impl Supervisor {
-    /// Watches what runs under `home` now.
+    /// Watches what was started under `home` and not stopped.
     pub(super) fn new(home: PathBuf, scripts: PathBuf, profile: String) -> Self {
-        let running = Background::all(&home).into_iter().filter(|p| p.memory().is_some());
-        let watched = running.map(|process| Watched { process, restart: None, lost: false }).collect();
+        let unhurt = |process| Watched { process, restart: None, failed: 0, failed_at: None };
+        let watched = Background::all(&home).into_iter().map(unhurt).collect();
         Self { home, scripts, profile, watched, recovering: Vec::new(), restarts: 0 }
     }
 
@@ -54,27 +66,28 @@ impl Supervisor {
     /// Looks after everything once: what is gone is started again in the background. Returns what there is to say.
     pub(super) fn look(&mut self) -> Vec<String> {
         let mut said = Vec::new();
-        let Self { home, scripts, profile, watched, recovering, restarts } = self;
-        for Watched { process, restart, lost } in watched {
-            let name = &process.name;
-            if let Some(ended) = restart.take_if(|r| r.is_finished()) {
+        for watched in &mut self.watched {
+            let name = watched.process.name.clone();
+            if let Some(ended) = watched.restart.take_if(|r| r.is_finished()) {
                 match ended.join().unwrap_or_else(|_| Err("the restart panicked".into())) {
                     Ok(took) => {
                         said.push(format!("{name} is back after {:.1} s", took.as_secs_f64()));
-                        recovering.push((name.clone(), Instant::now()));
-                        *restarts += 1;
+                        self.recovering.push((name.clone(), Instant::now()));
+                        self.restarts += 1;
+                        watched.failed = 0;
                     }
                     Err(why) => {
                         said.push(format!("{name} could not be started again: {why}"));
-                        *lost = true;
+                        watched.failed += 1;
+                        watched.failed_at = Some(Instant::now());
                     }
                 }
             }
-            if restart.is_none() && !*lost && process.memory().is_none() {
-                let pid = process.pid().map_or_else(String::new, |pid| format!(" (process {pid})"));
+            if watched.may_restart() {
+                let pid = watched.process.pid().map_or_else(String::new, |pid| format!(" (process {pid})"));
                 said.push(format!("{name}{pid} is gone: starting it again"));
-                let command = start_command(name, home, scripts, profile);
-                *restart = Some(thread::spawn(move || run(command)));
+                let command = start_command(&name, &self.home, &self.scripts, &self.profile);
+                watched.restart = Some(thread::spawn(move || run(command)));
             }
         }
         said
@@ -84,13 +97,13 @@ impl Supervisor {
     pub(super) fn caught_up(&mut self) -> Vec<String> {
         let mut said = Vec::new();
         for (name, since) in self.recovering.drain(..) {
-            said.push(format!("{name}: what waited for it was done {:.1} s after it was back", since.elapsed().as_secs_f64()));
+            said.push(format!("the line has caught up, {:.1} s after {name} was back", since.elapsed().as_secs_f64()));
         }
         said
     }
 }
 
-fn start_command(name: &str, home: &std::path::Path, scripts: &std::path::Path, profile: &str) -> Command {
+fn start_command(name: &str, home: &Path, scripts: &Path, profile: &str) -> Command {
     let mut command;
     if is_service(name) {
         command = Command::new(scripts.join("services.sh"));
@@ -118,7 +131,6 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
     use std::process::Stdio;
 
     /// A services.sh that writes a live pid and what it was called with.
@@ -165,7 +177,7 @@ mod tests {
         second.kill().unwrap();
         second.wait().unwrap();
         assert!(look_until(&mut supervisor, "could not").contains("no port is free"));
-        assert_eq!(supervisor.look(), [] as [String; 0], "one failed restart is not tried for ever");
+        assert_eq!(supervisor.look(), [] as [String; 0], "a failed restart is not repeated at once");
     }
 
     #[test]
