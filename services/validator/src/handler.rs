@@ -11,6 +11,7 @@ use tidemill_events::records::{Reject, SourceRecord};
 use tidemill_events::topics::PerPipeline;
 use tidemill_events::{Event, HopInput, Layout, Source, Stage, Value, time, wire};
 use tidemill_pipeline::Pipeline;
+use tidemill_service::http::is_sampled_traceparent;
 use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
 
 /// The output topics, in the order of the indices below.
@@ -61,6 +62,11 @@ impl Codecs {
             quality: parse(PerPipeline::Quality, quality)?,
         })
     }
+}
+
+/// The trace to go on with. Anybody may write to the raw topic: a forged header must not join an event to somebody's trace.
+fn trace<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    record.traceparent.filter(|text| std::str::from_utf8(text).is_ok_and(is_sampled_traceparent))
 }
 
 fn fault(error: codec::Error) -> Error {
@@ -154,7 +160,7 @@ impl ValidatorTask {
 
     fn accept(&mut self, event: Event, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), codec::Error> {
         let key = event.entities.first().filter(|key| !key.is_empty()).unwrap_or(&event.event_id);
-        out.push(VALID, record.partition, Some(key.as_bytes()), record.traceparent, |bytes| self.codecs.valid.encode_event(&event, bytes))?;
+        out.push(VALID, record.partition, Some(key.as_bytes()), trace(record), |bytes| self.codecs.valid.encode_event(&event, bytes))?;
         self.now.minute.count_valid(now, self.now.merge_time.is_none_or(|before| event.event_time >= before));
         self.now.merge_time = Some(event.merge_time);
         self.seen.add(event.event_id, event.merge_time);
@@ -172,7 +178,7 @@ impl ValidatorTask {
             rejected_at: now,
         };
         let (schema, id) = &self.codecs.rejected;
-        out.push(REJECTED, record.partition, record.key, record.traceparent, |bytes| schema.encode(*id, &reject, bytes)).map_err(fault)?;
+        out.push(REJECTED, record.partition, record.key, trace(record), |bytes| schema.encode(*id, &reject, bytes)).map_err(fault)?;
         self.now.minute.count_rejected(now, &reason.code);
         Ok(())
     }

@@ -14,4 +14,4 @@ pub use body::{Limits, read};
 pub use budget::{Budget, Lease};
 pub use problem::Problem;
 pub use server::serve;
-pub use traceparent::sampled_traceparent;
+pub use traceparent::{is_sampled_traceparent, sampled_traceparent};

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tidemill_events::{Event, Value};
+use tidemill_expr::Ty;
 use tidemill_features::{Aggregate, FeatureSpec, Hop};
 
 /// Windows with more entries than this are added up only now and then, so that hot keys do not make the
@@ -16,6 +17,8 @@ const ALWAYS: usize = 1_000;
 /// The events of one hop-input partition by key, as far as a window may see them.
 pub(super) struct Recount {
     hop: Arc<Hop>,
+    /// Which columns of the hop hold integers or decimals; doubles are not for this check.
+    is_exact: Vec<bool>,
     keys: HashMap<CompactString, Key>,
 }
 
@@ -46,7 +49,8 @@ impl Recount {
     /// Of a hop.
     #[must_use]
     pub(super) fn new(hop: Arc<Hop>) -> Self {
-        Self { hop, keys: HashMap::new() }
+        let is_exact = hop.spec().columns.iter().map(|column| column.ty() != Ty::Double).collect();
+        Self { hop, is_exact, keys: HashMap::new() }
     }
 
     /// Takes up `event` and compares `features`, the hop's, with those added up here. Returns how many
@@ -68,6 +72,9 @@ impl Recount {
         let mut checked = 0;
         let mut wrong = Vec::new();
         for (index, (feature, found)) in self.hop.spec().features.iter().zip(features).enumerate() {
+            if feature.column.is_some_and(|column| !self.is_exact[column]) {
+                continue;
+            }
             if let Some(expected) = key.feature(feature, event.event_time) {
                 checked += 1;
                 let found = if let Value::Double(v) = found { Some(*v) } else { None };
@@ -119,7 +126,7 @@ impl Key {
     }
 }
 
-/// An integer or decimal; doubles are not for this check.
+/// An integer or decimal.
 fn exact(value: &Value) -> Option<Decimal> {
     match value {
         Value::Decimal(v) => Some(*v),

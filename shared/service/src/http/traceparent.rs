@@ -9,11 +9,18 @@ use axum::http::HeaderMap;
 pub fn sampled_traceparent(headers: &HeaderMap) -> Option<&str> {
     let mut sent = headers.get_all("traceparent").iter();
     let (text, None) = (sent.next()?.to_str().ok()?, sent.next()) else { return None };
+    is_sampled_traceparent(text).then_some(text)
+}
+
+/// Whether `text` is a well-formed `traceparent` of a trace that is sampled, wherever it comes from.
+#[must_use]
+pub fn is_sampled_traceparent(text: &str) -> bool {
     let mut parts = text.split('-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let mut next = || parts.next().unwrap_or_default();
+    let (version, trace, span, flags) = (next(), next(), next(), next());
     let is_id = |part: &str, len: usize| is_hex(part, len) && part.bytes().any(|b| b != b'0');
     let sampled = is_hex(flags, 2) && u8::from_str_radix(flags, 16).is_ok_and(|f| f & 1 == 1);
-    (version == "00" && is_id(trace, 32) && is_id(span, 16) && sampled && parts.next().is_none()).then_some(text)
+    version == "00" && is_id(trace, 32) && is_id(span, 16) && sampled && parts.next().is_none()
 }
 
 fn is_hex(part: &str, len: usize) -> bool {
