@@ -4,6 +4,7 @@
 //! the Avro schema it travels under (`schemas/*.avsc`) and the topic it travels on ([`topics`]).
 
 pub mod codec;
+pub mod decimal;
 pub mod event;
 pub mod json;
 pub mod layout;

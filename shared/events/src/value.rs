@@ -1,8 +1,8 @@
 //! One field's value, as expressions, windows and codecs see it.
 
+use crate::decimal::nearest_double;
 use compact_str::CompactString;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 /// A field, key, feature or expression result.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -39,7 +39,7 @@ impl Value {
         match self {
             Value::Long(v) => Some(*v as f64),
             Value::Double(v) => Some(*v),
-            Value::Decimal(v) => v.to_f64(),
+            Value::Decimal(v) => Some(nearest_double(v.mantissa(), v.scale())),
             Value::Null | Value::Bool(_) | Value::String(_) | Value::Timestamp(_) => None,
         }
     }

@@ -122,7 +122,7 @@ impl Function {
             }),
             Function::Calendar(part) => match first {
                 Operand::Timestamp(t) => Operand::Int(part.of(t)),
-                other => return Err(other.unfit()),
+                other => return Err(other.view().unfit()),
             },
             Function::Abs => match first {
                 Operand::Int(v) => Operand::Int(v.checked_abs().ok_or(EvalError::Overflow)?),
@@ -145,7 +145,7 @@ fn extreme<'a>(first: Operand<'a>, arguments: &'a [Node], slots: &'a [Value], wa
     }
     arguments[1..].iter().try_fold(first, |best, argument| {
         let next = argument.eval(slots)?;
-        Ok(if next.order(&best)? == wanted { next } else { best })
+        Ok(if next.view().order(best.view())? == wanted { next } else { best })
     })
 }
 

@@ -1,9 +1,9 @@
 //! One column of a key's entries, arranged so that sums of a window are a subtraction.
 
-use crate::decimal::nearest_double;
 use crate::settle::number;
 use std::ops::Range;
 use tidemill_events::Value;
+use tidemill_events::decimal::nearest_double;
 
 /// A column's value at one entry.
 #[derive(Debug, Clone, Copy, PartialEq)]

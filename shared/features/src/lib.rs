@@ -18,7 +18,6 @@
 //!   `fill`, else 0. A sum of doubles that leaves the range of doubles is null.
 
 mod column;
-mod decimal;
 mod error;
 mod hop;
 mod hop_state;

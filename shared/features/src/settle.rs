@@ -1,7 +1,7 @@
 //! What an expression's result means for a model: one place where errors, nulls and NaN become null.
 
-use crate::decimal::nearest_double;
 use tidemill_events::Value;
+use tidemill_events::decimal::nearest_double;
 use tidemill_expr::EvalError;
 
 /// The feature that a row expression's result is: numbers and booleans (1 and 0) as doubles, text as it is.

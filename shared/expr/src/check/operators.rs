@@ -128,11 +128,15 @@ impl Checker<'_> {
 
     pub(super) fn negate(&mut self, e: &IdedExpr, a: &IdedExpr) -> Option<Typed> {
         let a = self.expr(a)?.widened();
-        if !matches!(a.ty, Ty::Int | Ty::Double) {
-            let message = format!("`-` needs a number, and this is a {}", a.ty);
-            return self.fail(Error::new(codes::OPERANDS, self.parsed.range(e), message));
-        }
-        Some(Typed::new(Node::Negate(Box::new(a.node)), a.ty, false))
+        let node = match a.ty {
+            Ty::Int => Node::NegateInt(Box::new(a.node)),
+            Ty::Double => Node::NegateDouble(Box::new(a.node)),
+            other => {
+                let message = format!("`-` needs a number, and this is a {other}");
+                return self.fail(Error::new(codes::OPERANDS, self.parsed.range(e), message));
+            }
+        };
+        Some(Typed::new(node, a.ty, false))
     }
 
     pub(super) fn binary(&mut self, e: &IdedExpr, name: &str, a: &IdedExpr, b: &IdedExpr) -> Option<Typed> {
@@ -149,16 +153,19 @@ impl Checker<'_> {
         let op = arithmetic(name)?;
         let written = (left.ty, right.ty);
         let (left, right) = (left.widened(), right.widened());
-        let fits = match left.ty {
-            Ty::Int => true,
-            Ty::Double => op != ArithmeticOp::Remainder,
-            Ty::String => op == ArithmeticOp::Add,
-            Ty::Null | Ty::Bool | Ty::Decimal | Ty::Timestamp => false,
+        let ty = left.ty;
+        let node = |sides| match (ty, op) {
+            (Ty::Int, _) => Some(Node::Ints(op, sides)),
+            (Ty::Double, ArithmeticOp::Remainder) => None,
+            (Ty::Double, _) => Some(Node::Doubles(op, sides)),
+            (Ty::String, ArithmeticOp::Add) => Some(Node::Concat(sides)),
+            _ => None,
         };
-        if !fits || left.ty != right.ty {
-            return self.mismatch(e, name, (a, written.0), (b, written.1));
+        let node = if ty == right.ty { node(Box::new([left.node, right.node])) } else { None };
+        match node {
+            Some(node) => Some(Typed::new(node, ty, false)),
+            None => self.mismatch(e, name, (a, written.0), (b, written.1)),
         }
-        Some(Typed::new(Node::Arithmetic(op, Box::new([left.node, right.node])), left.ty, false))
     }
 
     fn mismatch(&mut self, e: &IdedExpr, name: &str, (a, left): (&IdedExpr, Ty), (b, right): (&IdedExpr, Ty)) -> Option<Typed> {

@@ -7,27 +7,9 @@ use crate::yaml::{Entry, Node};
 use std::collections::HashSet;
 use tidemill_expr::{Program, Ty};
 
-/// Reason codes that Tidemill gives itself; an expectation cannot take one.
-pub const RESERVED_REASONS: &[&str] = &[
-    "duplicate",
-    "late",
-    "future",
-    "null_payload",
-    "not_avro",
-    "truncated",
-    "trailing_bytes",
-    "unknown_schema",
-    "wrong_subject",
-    "schema_mismatch",
-    "type_mismatch",
-    "decode",
-    "malformed",
-    "too_large",
-    "bad_id",
-    "bad_key",
-    "bad_time",
-    "evaluation",
-];
+/// Reason codes that the validator gives itself; an expectation cannot take one.
+pub const RESERVED_REASONS: &[&str] =
+    &["null_payload", "not_avro", "unknown_schema", "undecodable", "missing_id", "invalid_time", "future", "late", "duplicate"];
 
 /// A condition that every valid event meets. Anything but true is a violation: an error, null too.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,4 @@
-//! From an exact sum to the nearest double, once.
+//! From an exact decimal to the nearest double: one conversion for fields, sums and expressions.
 
 /// Powers of ten that are doubles exactly.
 const EXACT_POWERS: [f64; 23] =
@@ -8,7 +8,8 @@ const EXACT_POWERS: [f64; 23] =
 const EXACT_INTEGER: u128 = 1 << 53;
 
 /// The double nearest to `mantissa / 10^scale`, ties to even.
-pub(crate) fn nearest_double(mantissa: i128, scale: u32) -> f64 {
+#[must_use]
+pub fn nearest_double(mantissa: i128, scale: u32) -> f64 {
     match EXACT_POWERS.get(scale as usize) {
         // both operands are exact, so the one rounding of the division is the right one
         Some(power) if mantissa.unsigned_abs() <= EXACT_INTEGER => mantissa as i64 as f64 / power,
