@@ -1,6 +1,6 @@
 //! `tidemill check`: what is wrong with a pipeline file, without a cluster.
 
-use crate::output::{Exit, Output, Report};
+use crate::output::{Exit, Output, Report, things};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use std::io::IsTerminal;
@@ -53,14 +53,14 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let errors = report.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     let summary = match pipeline {
         Some(p) => format!(
-            "{}: pipeline {} is right: {} entities, {} features, {} expectations",
+            "{}: no errors: pipeline {} has {}, {} and {}",
             report.file,
             p.name,
-            p.layout.entities.len(),
-            p.layout.features.len(),
-            p.expectations.len()
+            things(p.layout.entities.len(), "entity", "entities"),
+            things(p.layout.features.len(), "feature", "features"),
+            things(p.expectations.len(), "expectation", "expectations")
         ),
-        None => format!("{}: {errors} {}; tidemill explain CODE tells more", report.file, if errors == 1 { "error" } else { "errors" }),
+        None => format!("{}: {}; tidemill explain CODE tells more", report.file, things(errors, "error", "errors")),
     };
     args.output.show(&Result { file: report.file.clone(), ok, diagnostics: report.diagnostics, drawn, summary })?;
     Ok(if ok { Exit::Ok } else { Exit::Failed })

@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where Kafka and the registry are.
 #[derive(Debug, Clone, clap::Args)]
+#[group(id = "connection")]
 #[command(next_help_heading = "Connection")]
 pub struct Flags {
     /// Kafka brokers
@@ -69,7 +70,8 @@ impl Cluster {
     /// # Errors
     /// When it cannot be read.
     pub fn applied(&self) -> anyhow::Result<BTreeMap<String, records::Pipeline>> {
-        pipelines::applied(&self.brokers, &self.registry).context("cannot read the applied pipelines")
+        let applied = pipelines::applied(&self.brokers, &self.registry);
+        applied.with_context(|| format!("cannot read the applied pipelines from Kafka at {}", self.brokers))
     }
 
     /// The applied pipeline called `name`, as it was applied and compiled.

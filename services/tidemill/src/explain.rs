@@ -18,6 +18,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let Some(page) = tidemill_pipeline::explain(&args.code) else {
         bail!("there is no code `{}`: codes are TM and four digits, as in front of a message of `tidemill check`", args.code)
     };
-    output::write(page)?;
+    output::write(&format!("{}\n", page.trim_end()))?;
     Ok(Exit::Ok)
 }

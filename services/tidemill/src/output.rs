@@ -82,7 +82,7 @@ pub fn write(text: &str) -> io::Result<()> {
     }
 }
 
-/// `json` with the schema version first.
+/// `json` with the schema version.
 fn versioned(json: Json) -> Json {
     row(json!({"schema_version": SCHEMA_VERSION}), json)
 }
@@ -96,7 +96,7 @@ pub fn row(mut head: Json, fields: Json) -> Json {
     head
 }
 
-/// A table without lines that get in the way of `cut` and eyes.
+/// A table without lines that get in the way of `awk` and eyes; draw it by `trim_fmt`.
 #[must_use]
 pub fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
@@ -117,6 +117,12 @@ pub fn count(n: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// `n` things called `one`, or `many` unless there is one.
+#[must_use]
+pub fn things(n: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(n as u64), if n == 1 { one } else { many })
 }
 
 #[cfg(test)]

@@ -92,21 +92,45 @@ pub fn stands(cluster: &Cluster, stage: &Stage) -> anyhow::Result<Vec<Stand>> {
     stands.collect()
 }
 
-/// Whether nothing is left to do there: no transaction is open, and no record lies at or after the committed offset.
+/// The first of `stands`, all of one stage, where something is left to do: a transaction is open, or a
+/// record lies at or after the committed offset.
 ///
 /// # Errors
-/// When the partition cannot be read.
-pub fn is_done(cluster: &Cluster, stand: &Stand) -> anyhow::Result<bool> {
-    if stand.stable < stand.high {
-        return Ok(false);
+/// When the topic cannot be read.
+pub fn undone<'a>(cluster: &Cluster, stands: &'a [Stand]) -> anyhow::Result<Option<&'a Stand>> {
+    if let Some(open) = stands.iter().find(|stand| stand.stable < stand.high) {
+        return Ok(Some(open));
     }
-    if stand.committed >= stand.stable {
-        return Ok(true);
+    let Some(mut rest) = rest(cluster, stands)? else { return Ok(None) };
+    let Some(record) = rest.next()? else { return Ok(None) };
+    Ok(stands.iter().find(|stand| stand.partition == record.partition()))
+}
+
+/// How many records of `stands`, all of one stage, are not done; beyond some hundred, transaction markers
+/// are counted with them.
+///
+/// # Errors
+/// When the topic cannot be read.
+pub fn behind(cluster: &Cluster, stands: &[Stand]) -> anyhow::Result<u64> {
+    const COUNTED: u64 = 500;
+    let bound = stands.iter().map(Stand::behind).sum();
+    if bound > COUNTED {
+        return Ok(bound);
     }
-    // only transaction markers may be left, which no offset tells
-    let from = [(stand.partition, stand.committed)];
-    let mut rest = Scan::new(&cluster.brokers, &stand.topic, &from, Isolation::ReadCommitted)?;
-    Ok(rest.next()?.is_none())
+    let Some(mut rest) = rest(cluster, stands)? else { return Ok(0) };
+    let mut records = 0;
+    while rest.next()?.is_some() {
+        records += 1;
+    }
+    Ok(records)
+}
+
+/// Reads on from where `stands`, all of one stage, are; `None` where all are at the end. Only transaction
+/// markers may be left, which no offset tells.
+fn rest(cluster: &Cluster, stands: &[Stand]) -> anyhow::Result<Option<Scan>> {
+    let from: Vec<(i32, i64)> = stands.iter().filter(|s| s.committed < s.stable).map(|s| (s.partition, s.committed)).collect();
+    let Some(stand) = stands.first().filter(|_| !from.is_empty()) else { return Ok(None) };
+    Ok(Some(Scan::new(&cluster.brokers, &stand.topic, &from, Isolation::ReadCommitted)?))
 }
 
 /// The first stage, in pipeline order, that has something left to do; `None` when all are done and
@@ -118,10 +142,9 @@ pub fn first_behind(cluster: &Cluster, stages: &[Stage]) -> anyhow::Result<Optio
     let raw = &stages[0].topic;
     let before = cluster.admin.ends(raw)?;
     for stage in stages {
-        for stand in stands(cluster, stage)? {
-            if !is_done(cluster, &stand)? {
-                return Ok(Some(stand));
-            }
+        let stands = stands(cluster, stage)?;
+        if let Some(stand) = undone(cluster, &stands)? {
+            return Ok(Some(stand.clone()));
         }
     }
     if cluster.admin.ends(raw)? == before {

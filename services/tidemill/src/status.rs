@@ -4,7 +4,7 @@ mod health;
 
 use crate::connect::{self, Cluster, compile};
 use crate::output::{self, Exit, Output, count, table};
-use crate::stages::{Stand, stages, stands};
+use crate::stages::{behind, stages, stands};
 use anyhow::bail;
 use health::Health;
 use serde::Serialize;
@@ -38,7 +38,7 @@ struct Pipeline {
     version: i32,
     digest: String,
     applied_at: String,
-    /// The model in force.
+    /// The model in force: until one is trained, the file's bootstrap expression.
     model: &'static str,
     topics: Vec<Topic>,
     stages: Vec<Stage>,
@@ -56,7 +56,7 @@ struct Topic {
 struct Stage {
     stage: String,
     topic: String,
-    /// Offsets not done.
+    /// Records not done.
     behind: u64,
 }
 
@@ -89,7 +89,7 @@ fn pipeline(cluster: &Cluster, record: &records::Pipeline) -> anyhow::Result<Pip
         Ok(Topic { topic, partitions: ends.len(), offsets })
     };
     let stage = |stage: crate::stages::Stage| {
-        let behind = stands(cluster, &stage)?.iter().map(Stand::behind).sum();
+        let behind = behind(cluster, &stands(cluster, &stage)?)?;
         Ok(Stage { stage: stage.name, topic: stage.topic, behind })
     };
     Ok(Pipeline {
@@ -125,14 +125,14 @@ impl output::Report for Report {
             for t in &p.topics {
                 topics.add_row([t.topic.clone(), t.partitions.to_string(), count(t.offsets)]);
             }
-            out += &format!("{stages}\n\n{topics}\n\n");
+            out += &format!("{}\n\n{}\n\n", stages.trim_fmt(), topics.trim_fmt());
         }
         if !self.services.is_empty() {
             let mut services = table(["service", "ready", "address", "why not"]);
             for s in &self.services {
                 services.add_row([s.service, if s.ready { "yes" } else { "no" }, &s.url, &s.reasons.join("; ")]);
             }
-            out += &format!("{services}\n");
+            out += &format!("{}\n", services.trim_fmt());
         }
         out
     }

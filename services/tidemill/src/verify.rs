@@ -24,11 +24,12 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use online::Online;
 use pass::Pass;
-use report::{Report, Section};
-use std::path::PathBuf;
+use report::{Invariant, Report, Section};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use store::Store;
 use tidemill_events::topics::PerPipeline;
+use tidemill_kafka::admin::Ends;
 use tidemill_pipeline::Pipeline;
 
 /// `tidemill verify`.
@@ -57,9 +58,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let cluster = Cluster::new(&args.connection)?;
     let (record, pipeline) = cluster.pipeline(&args.pipeline)?;
-    let stages = stages(&pipeline);
     let raw = PerPipeline::Raw.name(&pipeline.name, &pipeline.layout.entities);
     let ends = cluster.admin.ends(&raw)?;
+    let stages = stages(&pipeline);
     if let Some(at) = first_behind(&cluster, &stages)? {
         bail!(
             "{} has at most {} records of {} partition {} to go: run `tidemill wait {}` first, and stop what publishes",
@@ -71,54 +72,66 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         );
     }
     let bar = bar(&cluster, &pipeline)?;
-    let mut pass = Pass::new(&cluster, &pipeline, &raw, bar.clone())?;
-    let (mut ledger, reasons) = pass.ledger(&ends)?;
-    let (vectors, features) = pass.vectors(&ledger, &ends)?;
+    let store = Store::connect(&cluster, &args.redis)?;
+    let mut pass = Pass::new(&cluster, &pipeline, record.pipeline_version, &raw, bar.clone())?;
+    let mut report = examine(&mut pass, &stages, &ends, &store, args.acks.as_deref())?;
+    if cluster.admin.ends(&raw)? != ends {
+        bail!("records came in while {raw} was being verified: stop what publishes, and run it again");
+    }
+    pass.name_events(report.invariants.iter_mut().flat_map(|section| &mut section.first))?;
+    bar.finish_and_clear();
+    report.seconds = began.elapsed().as_secs_f64();
+    args.output.show(&report)?;
+    Ok(if report.ok { Exit::Ok } else { Exit::Failed })
+}
+
+/// Checks everything.
+fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'_>, acks: Option<&Path>) -> anyhow::Result<Report> {
+    let mut sections = blank();
+    let (mut ledger, reasons) = pass.ledger(ends)?;
+    let (vectors, features) = pass.vectors(&ledger, ends)?;
     let mut once = vec![features];
     once.extend(pass.predictions(&ledger)?);
-    let mut online = Online::default();
-    let mut sections = pass::blank();
-    let store = Store::connect(&cluster, &args.redis)?;
-    for hop in 0..pipeline.hops.len() {
+    let (mut online, mut outdated) = (Online::default(), 0);
+    for hop in 0..pass.pipeline.hops.len() {
         let mut checker = (hop > 0).then(|| pass.once(hop));
-        for stand in stands(&cluster, hop_stage(&stages, hop))? {
+        for stand in stands(pass.cluster, hop_stage(stages, hop))? {
             let at = (stand.partition, stand.committed);
             let (found, state) = match &mut checker {
                 None => pass.first_hop(&mut ledger, &vectors, at)?,
                 Some(once) => pass.next_hop(&ledger, once, &vectors, hop, at)?,
             };
-            let (vectors, values) = pass.explain(found)?;
-            merge(&mut sections, [vectors, values]);
-            store.compare(&pipeline, hop, &stand, state, &mut online)?;
+            outdated += found.outdated;
+            merge(&mut sections, pass.explain(found)?);
+            store.compare(pass.pipeline, hop, &stand, state, &mut online)?;
         }
         once.extend(checker);
     }
-    store.scan(&pipeline, &mut online)?;
+    store.scan(pass.pipeline, &mut online)?;
     let mut first = ledger.finish();
-    if let Some(path) = &args.acks {
+    if let Some(path) = acks {
         acks::check(path, &ledger.raw_ids(), &mut first)?;
     }
     merge(&mut sections, [first, online.finish()]);
     merge(&mut sections, once.into_iter().map(|once| once.finish(&ledger)));
-    if cluster.admin.ends(&raw)? != ends {
-        bail!("records came in while {raw} was being verified: stop what publishes, and run it again");
-    }
-    pass.name_events(sections.iter_mut().flat_map(|section| &mut section.first))?;
-    bar.finish_and_clear();
-    let (records, valid, rejected) = ledger.counts();
-    let report = Report {
-        pipeline: pipeline.name.clone(),
-        pipeline_version: record.pipeline_version,
+    let (raw, valid, rejected) = ledger.counts();
+    Ok(Report {
+        pipeline: pass.pipeline.name.clone(),
+        pipeline_version: pass.version,
         ok: sections.iter().all(|section| section.violations == 0),
-        raw: records,
+        raw,
         valid,
         rejected,
         reasons,
-        seconds: began.elapsed().as_secs_f64(),
+        outdated,
+        seconds: 0.0,
         invariants: sections.to_vec(),
-    };
-    args.output.show(&report)?;
-    Ok(if report.ok { Exit::Ok } else { Exit::Failed })
+    })
+}
+
+/// A section of every invariant, nothing checked.
+fn blank() -> [Section; 5] {
+    [Invariant::Ledger, Invariant::Predictions, Invariant::Values, Invariant::Online, Invariant::Vectors].map(Section::new)
 }
 
 /// The stage that reads the input of hop `hop`: the validator comes before the first.

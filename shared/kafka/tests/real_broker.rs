@@ -2,6 +2,8 @@
 //!
 //! Needs the parts that `make up` starts: `TIDEMILL_KAFKA` and `TIDEMILL_REGISTRY` (`source .tidemill/env`).
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions};

@@ -9,6 +9,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where the services are; those without an address are not asked.
 #[derive(Debug, Clone, clap::Args)]
+#[group(id = "services")]
 #[command(next_help_heading = "Services")]
 pub(super) struct Flags {
     /// The ingestor's address

@@ -90,7 +90,7 @@ impl output::Report for Report {
             if self.ways.len() > 1 {
                 out += &format!("\nrecord {number} of {} with this id\n", self.ways.len());
             }
-            out += &format!("\n{}\n", way.table());
+            out += &format!("\n{}\n", way.table().trim_fmt());
             if let Some(missing) = &way.missing {
                 out += &format!("{missing}\n");
             }

@@ -35,6 +35,8 @@ pub(super) struct Found {
     pub(super) values: Section,
     /// The first vectors that differ, to be read again for what they say.
     pub(super) mismatches: Vec<Mismatch>,
+    /// Differences from vectors that another version of the pipeline computed: not judged.
+    pub(super) outdated: u64,
 }
 
 /// Features that are not those of the vector.
@@ -56,7 +58,12 @@ impl<'a> Fold<'a> {
     /// Of hop number `place`; `row` are the row features if it is the last.
     #[must_use]
     pub(super) fn new(layout: &'a Layout, vectors: &'a Vectors, place: usize, hop: Arc<Hop>, row: &'a [Program]) -> Self {
-        let found = Found { vectors: Section::new(Invariant::Vectors), values: Section::new(Invariant::Values), mismatches: Vec::new() };
+        let found = Found {
+            vectors: Section::new(Invariant::Vectors),
+            values: Section::new(Invariant::Values),
+            mismatches: Vec::new(),
+            outdated: 0,
+        };
         let (state, recount) = (HopState::new(hop.clone()), Recount::new(hop));
         Self { layout, vectors, hop: place, row, state, recount, found, scratch: Vec::new() }
     }
@@ -65,7 +72,7 @@ impl<'a> Fold<'a> {
     pub(super) fn event(&mut self, record: &Derived<'_>, event: &Event) {
         for group in 0..self.hop {
             if let Some(carried) = event.features.get(self.vectors.group(group)) {
-                self.compare(record, event, group, carried.to_vec());
+                self.compare(record, event, group, carried);
             }
         }
         let mut computed = std::mem::take(&mut self.scratch);
@@ -73,11 +80,11 @@ impl<'a> Fold<'a> {
         self.state.process(event, &mut computed);
         self.state.commit();
         self.recounted(record, event, &computed);
-        self.compare(record, event, self.hop, computed.as_slice());
+        self.compare(record, event, self.hop, &computed);
         if !self.row.is_empty() {
             let mut nulls = 0;
             let row: Vec<Value> = self.row.iter().map(|program| feature(program.eval(&event.fields), &mut nulls)).collect();
-            self.compare(record, event, self.layout.hop_features.len(), row);
+            self.compare(record, event, self.layout.hop_features.len(), &row);
         }
         self.scratch = computed;
     }
@@ -88,9 +95,10 @@ impl<'a> Fold<'a> {
         (self.found, self.state)
     }
 
-    fn compare(&mut self, record: &Derived<'_>, event: &Event, group: usize, expected: impl AsRef<[Value]>) {
-        match self.vectors.compare(&event.source, group, expected.as_ref()) {
+    fn compare(&mut self, record: &Derived<'_>, event: &Event, group: usize, expected: &[Value]) {
+        match self.vectors.compare(&event.source, group, expected) {
             Compared::Missing => {}
+            Compared::Outdated => self.found.outdated += 1,
             Compared::Equal => self.found.vectors.checked += 1,
             Compared::Differs(vector) => {
                 self.found.vectors.checked += 1;
@@ -100,7 +108,7 @@ impl<'a> Fold<'a> {
                         at: record.at(),
                         event_id: event.event_id.to_string(),
                         column: self.vectors.group(group).start,
-                        expected: expected.as_ref().to_vec(),
+                        expected: expected.to_vec(),
                         vector,
                     });
                 }

@@ -3,7 +3,7 @@
 use super::fold::{Fold, Found};
 use super::ledger::{Derived, Ledger};
 use super::once::Once;
-use super::report::{Invariant, Section, Violation};
+use super::report::{Section, Violation};
 use super::vectors::Vectors;
 use crate::connect::Cluster;
 use crate::decode::Decoder;
@@ -26,21 +26,22 @@ const STEP: u64 = 4_096;
 
 /// What reading needs.
 pub(super) struct Pass<'a> {
-    cluster: &'a Cluster,
-    pipeline: &'a Pipeline,
+    pub(super) cluster: &'a Cluster,
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) version: i32,
     decoder: Decoder,
     bar: ProgressBar,
     raw: String,
 }
 
 impl<'a> Pass<'a> {
-    /// Over `pipeline`, whose raw topic is `raw`; `bar` counts offsets.
+    /// Over version `version` of `pipeline`, whose raw topic is `raw`; `bar` counts offsets.
     ///
     /// # Errors
     /// When the registry does not know the pipeline's schemas.
-    pub(super) fn new(cluster: &'a Cluster, pipeline: &'a Pipeline, raw: &str, bar: ProgressBar) -> anyhow::Result<Self> {
+    pub(super) fn new(cluster: &'a Cluster, pipeline: &'a Pipeline, version: i32, raw: &str, bar: ProgressBar) -> anyhow::Result<Self> {
         let decoder = Decoder::new(cluster.registry.clone(), &pipeline.layout)?;
-        Ok(Self { cluster, pipeline, decoder, bar, raw: raw.to_owned() })
+        Ok(Self { cluster, pipeline, version, decoder, bar, raw: raw.to_owned() })
     }
 
     /// Reads `<p>.raw` and `<p>.rejected` into a ledger; counts rejects by reason.
@@ -80,11 +81,11 @@ impl<'a> Pass<'a> {
         let mut vectors = Vectors::new(groups, ends);
         let topic = self.topic(PerPipeline::Features);
         let mut once = Once::new(&topic, "vector", &self.raw, self.pipeline.source.partitions);
-        let decoder = &mut self.decoder;
+        let (decoder, version) = (&mut self.decoder, self.version);
         read(self.cluster, &self.bar, &topic, None, |record| {
             let vector = decoder.vector(record.payload())?;
             if once.record(ledger, &derived(&topic, record, &vector.source), &vector.event_id, &vector.event_id) {
-                vectors.put(&vector.source, record.offset(), &vector.features);
+                vectors.put(&vector.source, record.offset(), &vector.features, vector.pipeline_version == version);
             }
             Ok(())
         })?;
@@ -164,7 +165,7 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// When a vector cannot be read.
-    pub(super) fn explain(&mut self, found: Found) -> anyhow::Result<(Section, Section)> {
+    pub(super) fn explain(&mut self, found: Found) -> anyhow::Result<[Section; 2]> {
         let mut section = found.vectors;
         let topic = self.topic(PerPipeline::Features);
         for mismatch in found.mismatches {
@@ -174,7 +175,7 @@ impl<'a> Pass<'a> {
             let vector = self.decoder.vector(record.payload())?;
             section.first.push(mismatch.violation(&self.pipeline.layout, &vector.features));
         }
-        Ok((section, found.values))
+        Ok([section, found.values])
     }
 
     /// Adds the event id to violations at raw records that lack it.
@@ -231,10 +232,4 @@ fn read(
 
 fn derived<'r>(topic: &'r str, record: &'r Record<'_>, source: &'r Source) -> Derived<'r> {
     Derived { topic, partition: record.partition(), offset: record.offset(), key: record.key(), source }
-}
-
-/// A section of every invariant, nothing checked.
-#[must_use]
-pub(super) fn blank() -> [Section; 5] {
-    [Invariant::Ledger, Invariant::Predictions, Invariant::Values, Invariant::Online, Invariant::Vectors].map(Section::new)
 }

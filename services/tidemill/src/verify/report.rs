@@ -132,6 +132,8 @@ pub(super) struct Report {
     pub(super) rejected: u64,
     /// Rejects by reason.
     pub(super) reasons: BTreeMap<String, u64>,
+    /// Features that differ from those of this version, in vectors that an earlier one computed: not judged.
+    pub(super) outdated: u64,
     /// How long it took.
     pub(super) seconds: f64,
     /// What was checked.
@@ -163,7 +165,11 @@ impl output::Report for Report {
         for section in &self.invariants {
             table.add_row([section.invariant.title().to_owned(), count(section.checked), count(section.violations)]);
         }
-        out += &format!("\n{table}\n\n");
+        out += &format!("\n{}\n\n", table.trim_fmt());
+        if self.outdated > 0 {
+            let n = count(self.outdated);
+            out += &format!("{n} times, features of an earlier version of the pipeline differ from this one's: not judged\n\n");
+        }
         for section in self.invariants.iter().filter(|s| s.violations > 0) {
             out += &format!("{}: the first {} of {}\n", section.invariant.title(), section.first.len(), count(section.violations));
             section.first.iter().for_each(|violation| out += &violation.to_string());
@@ -177,7 +183,9 @@ impl fmt::Display for Violation {
         let place = self.at.as_ref().map(At::to_string);
         let event = self.event_id.as_ref().map(|id| format!("event {id}"));
         let head: Vec<String> = place.into_iter().chain(event).collect();
-        writeln!(f, "  {}", if head.is_empty() { "-".to_owned() } else { head.join(" ") })?;
+        if !head.is_empty() {
+            writeln!(f, "  {}", head.join(" "))?;
+        }
         writeln!(f, "      expected {}", self.expected)?;
         writeln!(f, "      found    {}", self.found)
     }

@@ -1,5 +1,6 @@
 //! The vectors of `<p>.features` by source, small enough to keep: hashes of what each hop contributed.
 
+use super::bits::Bits;
 use super::ledger::hash;
 use std::ops::Range;
 use tidemill_events::{Source, Value};
@@ -17,6 +18,8 @@ struct Partition {
     offsets: Vec<i64>,
     /// Per raw offset, a hash per group.
     hashes: Vec<u64>,
+    /// Raw offsets whose vectors another version of the pipeline computed.
+    outdated: Bits,
 }
 
 /// How computed features compare with the vector.
@@ -26,6 +29,8 @@ pub(super) enum Compared {
     Equal,
     /// They differ from the vector at this offset of `<p>.features`.
     Differs(i64),
+    /// They differ from a vector that another version of the pipeline computed, maybe from other definitions.
+    Outdated,
     /// There is no vector to compare with.
     Missing,
 }
@@ -36,17 +41,20 @@ impl Vectors {
     pub(super) fn new(groups: Vec<Range<usize>>, ends: &[Ends]) -> Self {
         let partition = |ends: &Ends| {
             let records = usize::try_from(ends.stable - ends.start).unwrap_or(0);
-            Partition { start: ends.start, offsets: vec![-1; records], hashes: vec![0; records * groups.len()] }
+            Partition { start: ends.start, offsets: vec![-1; records], hashes: vec![0; records * groups.len()], outdated: Bits::default() }
         };
         Self { partitions: ends.iter().map(partition).collect(), groups }
     }
 
-    /// Takes up the vector at `offset` of its partition.
-    pub(super) fn put(&mut self, source: &Source, offset: i64, features: &[Value]) {
+    /// Takes up the vector at `offset` of its partition; `current` if the pipeline's present version computed it.
+    pub(super) fn put(&mut self, source: &Source, offset: i64, features: &[Value], current: bool) {
         let Some((p, i)) = self.locate(source) else { return };
         let width = self.groups.len();
         let partition = &mut self.partitions[p];
         partition.offsets[i] = offset;
+        if !current {
+            partition.outdated.insert(i);
+        }
         for (slot, group) in partition.hashes[i * width..(i + 1) * width].iter_mut().zip(&self.groups) {
             *slot = features.get(group.clone()).map_or(0, features_hash);
         }
@@ -60,6 +68,7 @@ impl Vectors {
         match partition.offsets[i] {
             offset if offset < 0 => Compared::Missing,
             _ if partition.hashes[i * self.groups.len() + group] == features_hash(features) => Compared::Equal,
+            _ if partition.outdated.contains(i) => Compared::Outdated,
             offset => Compared::Differs(offset),
         }
     }
@@ -111,12 +120,15 @@ mod tests {
     fn tells_equal_different_and_missing_apart() {
         let mut vectors = vectors();
         let features = [Value::Double(1.0), Value::Null, Value::String("a".into())];
-        vectors.put(&source(0, 6), 77, &features);
+        vectors.put(&source(0, 6), 77, &features, true);
         assert_eq!(vectors.compare(&source(0, 6), 0, &features[..2]), Compared::Equal);
         assert_eq!(vectors.compare(&source(0, 6), 1, &features[2..]), Compared::Equal);
         assert_eq!(vectors.compare(&source(0, 6), 1, &[Value::String("b".into())]), Compared::Differs(77));
         assert_eq!(vectors.compare(&source(0, 7), 0, &features[..2]), Compared::Missing);
         assert_eq!(vectors.compare(&source(9, 6), 0, &features[..2]), Compared::Missing);
+        vectors.put(&source(1, 0), 78, &features, false);
+        assert_eq!(vectors.compare(&source(1, 0), 0, &features[..2]), Compared::Equal);
+        assert_eq!(vectors.compare(&source(1, 0), 0, &[]), Compared::Outdated);
     }
 
     #[test]

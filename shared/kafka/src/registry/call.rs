@@ -1,5 +1,6 @@
 //! The registry's calls that the converter crate does not make: levels and compatibility with the reason.
 
+use super::error::chain;
 use super::{Error, Registry};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -63,15 +64,4 @@ impl Registry {
         let why = serde_json::from_str::<Problem>(&text).map_or_else(|_| format!("HTTP status {status}"), |p| p.message);
         Err(Error::of_status(what, status.as_u16(), why))
     }
-}
-
-/// The error and what caused it: reqwest's own text leaves out the reason, such as a refused connection.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -76,5 +76,16 @@ impl Error {
 }
 
 fn cause(error: &SRCError) -> String {
-    error.cause.clone().unwrap_or_else(|| error.error.clone())
+    error.source().map_or_else(|| error.error.clone(), chain)
+}
+
+/// The error and what caused it: reqwest's own text leaves out the reason, such as a refused connection.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
