@@ -5,7 +5,7 @@ use compact_str::format_compact;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidemill_online_store::{
     Batch, End, Entry, Error, FeatureStore, Lookup, Mark, MemoryStore, Outcome, Partition, Read, RedisStore, Start,
 };
@@ -160,6 +160,34 @@ fn redis_and_memory_agree() {
         })
     };
     TestRunner::new(Config { failure_persistence: None, cases: 200, ..Config::default() }).run(&vec(step(), 1..20), run).unwrap();
+}
+
+/// Emptied between two parts of one batch, however it falls: ready is only what is whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_that_is_emptied_on_its_way_is_not_taken_for_whole() {
+    let Some(redis) = Redis::start("torn") else { return };
+    let (store, partition) = (redis.store(), redis.partition(0));
+    let entries: Vec<Entry> = (0..5_000).map(|i| (format_compact!("key-{i}"), vec![1; 500])).collect();
+    let lookups: Vec<Lookup<'_>> = entries.iter().map(|(key, _)| Lookup { partition: &partition, key }).collect();
+    let mut whole = Duration::ZERO;
+    let mut torn = 0;
+    for round in 0..20u32 {
+        let rebuild = Batch { commit: u64::from(round), start: Start::Afresh { serve: false }, end: End::Ready, entries: entries.clone() };
+        let started = Instant::now();
+        let emptied = async {
+            tokio::time::sleep(whole * round / 20).await;
+            tokio::task::block_in_place(|| redis.empty());
+        };
+        let writing = async { (store.write(&partition, &rebuild).await.unwrap(), started.elapsed()) };
+        let ((outcome, took), ()) = tokio::join!(writing, emptied);
+        whole = whole.max(took);
+        torn += u32::from(matches!(outcome, Outcome::Unexpected { .. }));
+        if store.mark(&partition).await.unwrap().ready {
+            let missing = store.read(&lookups).await.unwrap().iter().filter(|read| read.state.is_none()).count();
+            assert_eq!(missing, 0, "round {round}: ready, and states are missing");
+        }
+    }
+    assert!(torn > 0, "no round was emptied between two parts");
 }
 
 #[tokio::test]
