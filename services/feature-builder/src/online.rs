@@ -49,23 +49,25 @@ impl Store {
     /// Takes over one partition of an entity, whose state is (about to be) that of commit `commit`.
     pub(crate) fn open(&self, pipeline: &str, entity: &str, partition: i32, commit: u64) -> Box<dyn Online> {
         let partition = Partition { pipeline: pipeline.into(), generation: GENERATION, entity: entity.into(), partition };
-        Box::new(Owner { writer: self.0.assign(partition, commit), commit })
+        Box::new(Owner { writer: self.0.assign(partition, commit), commit, lagging: false })
     }
 }
 
 struct Owner {
     writer: PartitionWriter,
     commit: u64,
+    /// Whether it lagged at its last commit; a pause ends it, by the writer's own clock.
+    lagging: bool,
 }
 
 impl Online for Owner {
     fn committed(&mut self, state: &mut HopState, commit: u64, lagging: bool) {
-        self.commit = commit;
+        (self.commit, self.lagging) = (commit, lagging);
         self.writer.offer(commit, lagging, &mut States(state));
     }
 
     fn tick(&mut self, state: &mut HopState) {
-        self.writer.offer(self.commit, false, &mut States(state));
+        self.writer.offer(self.commit, self.lagging, &mut States(state));
     }
 }
 

@@ -85,14 +85,14 @@ fn layout() -> anyhow::Result<Layout> {
 
 fn reading(bodies: &[String]) -> anyhow::Result<()> {
     let reader = Reader::new(layout()?.event);
-    let begun = cpu()?;
+    let (begun, clock) = (cpu()?, Instant::now());
     let mut fields = 0;
     for body in bodies {
         for line in body.split('\n') {
             fields += reader.read(line.as_bytes())?.len();
         }
     }
-    report("JSON to row", fields / 5, begun, Instant::now())
+    report("JSON to row", fields / 5, begun, clock)
 }
 
 async fn handling<S: Sink>(what: &str, sink: S, bodies: &[String]) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ pub struct Config {
     pub write: Write,
 
     /// Longest request body, as sent and unpacked; longer ones get 413
-    #[arg(long, env = "TIDEMILL_MAX_BODY_BYTES", value_name = "BYTES", default_value = "1048576", value_parser = bytes::<1_024, 8_388_608>)]
+    #[arg(long, env = "TIDEMILL_MAX_BODY_BYTES", value_name = "BYTES", default_value = "1048576", value_parser = within::<1_024, 8_388_608>)]
     pub max_body_bytes: usize,
 
     /// Time for a request body to arrive; slower ones get 408
@@ -25,7 +25,7 @@ pub struct Config {
 
     /// Request bodies that may be under way at the same time, in bytes, and as many again as records on
     /// their way to Kafka; what is over gets 429
-    #[arg(long, env = "TIDEMILL_IN_FLIGHT_BYTES", value_name = "BYTES", default_value = "33554432", value_parser = bytes::<1_048_576, 1_073_741_824>)]
+    #[arg(long, env = "TIDEMILL_IN_FLIGHT_BYTES", value_name = "BYTES", default_value = "33554432", value_parser = within::<1_048_576, 1_073_741_824>)]
     pub in_flight_bytes: usize,
 
     /// How long to wait for Kafka's acknowledgement before the answer is 503
@@ -33,7 +33,7 @@ pub struct Config {
     pub ack_timeout: Duration,
 
     /// Event ids remembered per pipeline to recognise an event that is sent again, 16 bytes each
-    #[arg(long, env = "TIDEMILL_SEEN_EVENTS", value_name = "N", default_value = "1048576", value_parser = bytes::<0, 67_108_864>)]
+    #[arg(long, env = "TIDEMILL_SEEN_EVENTS", value_name = "N", default_value = "1048576", value_parser = within::<0, 67_108_864>)]
     pub seen_events: usize,
 }
 
@@ -43,7 +43,7 @@ impl AsRef<Common> for Config {
     }
 }
 
-fn bytes<const LEAST: usize, const MOST: usize>(text: &str) -> Result<usize, String> {
+fn within<const LEAST: usize, const MOST: usize>(text: &str) -> Result<usize, String> {
     let number: usize = text.parse().map_err(|_| format!("`{text}` is not a whole number"))?;
     if (LEAST..=MOST).contains(&number) { Ok(number) } else { Err(format!("{number} is not between {LEAST} and {MOST}")) }
 }

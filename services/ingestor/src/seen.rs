@@ -5,10 +5,15 @@
 //! That a hash is another's by chance would take both to collide for a false duplicate.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
-/// Places in a bucket: two cache lines.
-const WAYS: usize = 8;
+/// Places in a bucket.
+const WAYS: usize = 4;
+
+/// One cache line: the table is far larger than the caches, so a look costs one miss.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+struct Bucket([Print; WAYS]);
 
 /// An event as it is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,18 +42,34 @@ pub(crate) enum Verdict {
     UnderWay { by: Ticket, same_body: bool },
 }
 
+/// Ids are keyed hashes already: what a caller chooses does not choose the place in the map.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id;
+    }
+}
+
 pub(crate) struct Seen {
     hasher: RandomState,
     /// The newest of a bucket first; an id of 0 is an empty place.
-    buckets: Vec<[Print; WAYS]>,
-    under_way: HashMap<u64, (u64, Ticket)>,
+    buckets: Vec<Bucket>,
+    under_way: HashMap<u64, (u64, Ticket), BuildHasherDefault<AsItIs>>,
 }
 
 impl Seen {
     /// A memory of `events` events, rounded up to a power of two; none at all for 0.
     pub(crate) fn new(events: usize) -> Self {
         let buckets = if events == 0 { 0 } else { events.div_ceil(WAYS).next_power_of_two() };
-        Self { hasher: RandomState::new(), buckets: vec![[Print::default(); WAYS]; buckets], under_way: HashMap::new() }
+        Self { hasher: RandomState::new(), buckets: vec![Bucket::default(); buckets], under_way: HashMap::default() }
     }
 
     /// The hasher, so that prints can be taken without the memory's lock.
@@ -61,7 +82,7 @@ impl Seen {
         if let Some((body, by)) = self.under_way.get(&print.id) {
             return Verdict::UnderWay { by: *by, same_body: *body == print.body };
         }
-        let bucket = self.bucket(print.id).map(|at| &self.buckets[at]);
+        let bucket = self.bucket(print.id).map(|at| &self.buckets[at].0);
         match bucket.and_then(|b| b.iter().find(|p| p.id == print.id)) {
             Some(known) if known.body == print.body => Verdict::Duplicate,
             Some(_) => Verdict::Conflict,
@@ -76,7 +97,7 @@ impl Seen {
     pub(crate) fn settle(&mut self, print: Print, taken: bool) {
         self.under_way.remove(&print.id);
         if let Some(at) = self.bucket(print.id).filter(|_| taken) {
-            let bucket = &mut self.buckets[at];
+            let bucket = &mut self.buckets[at].0;
             bucket.rotate_right(1);
             bucket[0] = print;
         }

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use stream::{Stream, bad_records};
+use summary::Place;
 use supervisor::Supervisor;
 use tidemill_events::time::parse_duration;
 use tidemill_events::topics::PerPipeline;
@@ -84,7 +85,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut watch = Watch::start(&cluster, &pipeline, Seen::new(payments.clone(), pipeline.decision.above.clone()))?;
     let lag = Lag::watch(&args.connection, stages(&pipeline))?;
     let live = Live { cluster: &cluster, raw, watch: &mut watch, supervisor: &mut supervisor, lag };
-    let outcome = live.run(args.job(&pipeline, payments, &acks))?;
+    let outcome = live.run(args.job(&pipeline, payments.clone(), &acks))?;
 
     let name = &pipeline.name;
     let waited = args.step(&["wait", name])?;
@@ -92,8 +93,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     section("What happened", &summary::happened(&outcome, &watch.seen(), restarts));
     section("The bootstrap rule against what the generator knows", &summary::judged(&watch.seen()));
     let verified = args.step(&["verify", name, "--acks", &acks.to_string_lossy()])?;
-    let event = watch.seen().last_alert.clone().unwrap_or_else(|| "0".into());
-    section("Try next", &summary::next(&relative(&program), &relative(&args.home), &args.connection.kafka, name, &event));
+    if let Some(last) = payments.last() {
+        let place = Place { program: &relative(&program), home: &relative(&args.home), kafka: &args.connection.kafka, pipeline: name };
+        let alert = watch.seen().last_alert.clone().unwrap_or_else(|| "0".into());
+        section("Try next", &summary::next(&place, &alert, last));
+    }
     let complete = outcome.published.is_complete() && [waited, verified] == [Exit::Ok, Exit::Ok];
     Ok(if complete { Exit::Ok } else { Exit::Failed })
 }

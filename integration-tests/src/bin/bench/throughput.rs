@@ -108,13 +108,10 @@ fn read_to_the_end(reader: &BaseConsumer, meter: &mut Meter<'_>) -> Result<u64> 
     let (mut seen, mut wanted) = (0, None);
     let mut progress = Instant::now();
     while wanted.is_none_or(|wanted| seen < wanted) {
-        match reader.poll(POLL) {
-            Some(Ok(_)) => {
-                seen += 1;
-                progress = Instant::now();
-            }
-            // an error is a broker that is away: the client reconnects by itself
-            Some(Err(_)) | None => {}
+        // an error is a broker that is away: the client reconnects by itself
+        if let Some(Ok(_)) = reader.poll(POLL) {
+            seen += 1;
+            progress = Instant::now();
         }
         if let Some(acknowledged) = meter.look()? {
             wanted = Some(acknowledged);

@@ -3,8 +3,10 @@
 use super::live::Outcome;
 use super::seen::Seen;
 use super::view::mib;
+use crate::generate::Payment;
 use crate::output::count;
 use std::path::Path;
+use tidemill_events::time::format_instant;
 
 /// What happened, in lines.
 pub(super) fn happened(outcome: &Outcome, seen: &Seen, restarts: u32) -> Vec<String> {
@@ -49,27 +51,48 @@ pub(super) fn judged(seen: &Seen) -> Vec<String> {
     ]
 }
 
-/// What to try next, in lines.
-pub(super) fn next(program: &Path, home: &Path, kafka: &str, pipeline: &str, event: &str) -> Vec<String> {
-    let (program, home) = (program.display(), home.display());
-    vec![
-        format!("set -a; . {home}/env; set +a                      # the addresses, once per shell"),
-        format!("{program} trace {pipeline} {event}   # the way of one event with an alert"),
-        format!("{program} status                                  # what is applied, and how far it is"),
-        format!(
-            "kcat -b {kafka} -t {pipeline}.predictions -X isolation.level=read_committed -C -o -20 -e -f 'partition %p offset %o: event %k, %S bytes of Avro\\n'"
+/// Where the reader of [`next`] is.
+pub(super) struct Place<'a> {
+    /// This program, as one types it here.
+    pub(super) program: &'a Path,
+    /// The folder of pids, logs and addresses.
+    pub(super) home: &'a Path,
+    /// Kafka brokers.
+    pub(super) kafka: &'a str,
+    /// The pipeline's name.
+    pub(super) pipeline: &'a str,
+}
+
+/// What to try next, in lines. `alert` is the id of an event with an alert, `last` the last payment.
+pub(super) fn next(place: &Place<'_>, alert: &str, last: &Payment) -> Vec<String> {
+    let (program, home, kafka, pipeline) = (place.program.display(), place.home.display(), place.kafka, place.pipeline);
+    let time = format_instant(last.event_time);
+    let what_if = format!(
+        r#"{{"transaction_id":"what-if","event_time":"{time}","customer_id":"{}","terminal_id":"{}","amount":"300.00"}}"#,
+        last.customer_id, last.terminal_id
+    );
+    [
+        ("the addresses, once per shell", format!("set -a; . {home}/env; set +a")),
+        ("the way of one event that raised an alert", format!("{program} trace {pipeline} {alert}")),
+        ("what is applied, how far it is, whether the services are well", format!("{program} status")),
+        ("what if the last customer paid 300 now", format!("curl -s $TIDEMILL_PREDICTOR_URL/v1/pipelines/{pipeline}/predict -d '{what_if}'")),
+        (
+            "the last predictions on the topic, whose values are Avro",
+            format!(
+                "kcat -b {kafka} -t {pipeline}.predictions -X isolation.level=read_committed -C -o -5 -e -q -f 'partition %p, offset %o: event %k, %S bytes\\n'"
+            ),
         ),
-        format!(
-            "kill -9 $(cat {home}/pids/validator.pid)          # make services starts it again; {program} verify {pipeline} still holds"
-        ),
-        "make down                                               # stop everything".into(),
+        ("kill a service, start it again, and see that everything still holds", format!("kill -9 $(cat {home}/pids/validator.pid); make services; {program} verify {pipeline}")),
+        ("stop everything", "make down".into()),
     ]
+    .into_iter()
+    .flat_map(|(what, command)| [format!("# {what}"), command])
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::Payment;
     use crate::publish::{Report, Tally};
     use std::time::Duration;
     use tidemill_events::Prediction;
