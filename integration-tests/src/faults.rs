@@ -52,14 +52,13 @@ impl<'a> Killer<'a> {
     pub fn round(&mut self, pace: Duration) -> Result<()> {
         let begin = Instant::now();
         let mut waiting = Vec::new();
-        let positions = self.victims().into_iter().map(|service| Ok((service, self.progress.of(service)?)));
-        for (service, before) in positions.collect::<Result<Vec<_>>>()? {
+        for service in self.victims() {
             let slot = Slot(service, 1);
             self.services.kill(slot)?;
-            waiting.push(Waiting { slot, killed: Instant::now(), before });
-        }
-        for victim in &waiting {
-            self.services.launch(victim.slot)?;
+            let killed = Instant::now();
+            // only now, when it is dead, does its position stand still
+            waiting.push(Waiting { slot, killed, before: self.progress.of(service)? });
+            self.services.launch(slot)?;
         }
         while !waiting.is_empty() {
             let mut still = Vec::new();

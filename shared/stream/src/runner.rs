@@ -177,11 +177,12 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     /// Polls and processes. `Ok(Some(_))` is a task's error, after which the batch must not be committed.
     fn take(&mut self, wait: Duration) -> Result<Option<Error>, Error> {
         let Self { broker, slots, outputs, batch, limits, clock, stats, .. } = self;
+        let clock = &*clock;
         let mut failed = None;
         let mut now = None;
         batch.full = false;
         let polled = broker.poll(wait, &mut |record| {
-            let now = *now.get_or_insert_with(|| clock());
+            let now = *now.get_or_insert_with(clock);
             let Some(slot) = slots.get_mut(&record.partition) else { return true };
             if slot.resting.is_some() || record.offset < slot.next {
                 return true;
