@@ -31,12 +31,15 @@ pub struct Applied {
     pub version: i32,
 }
 
+/// Runs a loop until what it is given says so.
+type Body = Box<dyn FnOnce(&dyn Fn() -> bool) -> Result<(), Error> + Send>;
+
 /// A loop that can be started: a stage and its broker.
 pub struct TaskSet {
     /// The stage's name, e.g. `feature-builder.customer`.
     stage: String,
     stats: Arc<Stats>,
-    body: Box<dyn FnOnce(&dyn Fn() -> bool) -> Result<(), Error> + Send>,
+    body: Body,
 }
 
 impl TaskSet {

@@ -11,9 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidemill_service::Metrics;
 use tidemill_stream::Stats;
 
-/// The loops of this process, by pipeline and stage.
+/// What each loop counts, by pipeline and stage.
+type ByStage = BTreeMap<(String, String), Arc<Stats>>;
+
+/// The loops of this process.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Loops(Arc<Mutex<BTreeMap<(String, String), Arc<Stats>>>>);
+pub(super) struct Loops(Arc<Mutex<ByStage>>);
 
 /// Name, help and value of a counter.
 type Counter = (&'static str, &'static str, fn(&Stats) -> &AtomicU64);
@@ -46,7 +49,7 @@ impl Loops {
         self.lock().remove(&(pipeline.to_owned(), stage.to_owned()));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, String), Arc<Stats>>> {
+    fn lock(&self) -> MutexGuard<'_, ByStage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
