@@ -41,7 +41,7 @@ fn usage_and_pipeline_files() {
 
     let pipeline = copy(&stack);
     let file = pipeline.file().to_string_lossy().into_owned();
-    run(&tidemill, &["check", &file], 0, &["is right"]);
+    run(&tidemill, &["check", &file], 0, &["no errors"]);
     run(&tidemill, &["check", "/nowhere/pipeline.yaml"], 1, &["/nowhere/pipeline.yaml"]);
     edit(&pipeline, "amount >= 0.0", "amonut >= 0.0");
     edit(&pipeline, "partitions: 4", "partitions: 0");

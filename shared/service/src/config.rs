@@ -50,7 +50,12 @@ impl Error {
 /// # Errors
 /// [`Error`], to be reported before anything is started.
 pub fn load<C: CommandFactory + FromArgMatches>(listen: &'static str, args: impl IntoIterator<Item = OsString>) -> Result<C, Error> {
-    let command = C::command().mut_arg("listen", |a| a.default_value(listen).required(false));
+    load_as(C::command(), listen, args)
+}
+
+/// [`load`] with the flags of `command`.
+fn load_as<C: FromArgMatches>(command: Command, listen: &'static str, args: impl IntoIterator<Item = OsString>) -> Result<C, Error> {
+    let command = command.mut_arg("listen", |a| a.default_value(listen).required(false));
     let mut args: Vec<OsString> = args.into_iter().collect();
     if let Some((path, given)) = config_file(&command, &args) {
         let first = args.len().min(1);

@@ -20,7 +20,10 @@ pub struct MemoryBroker {
     input: String,
     outputs: Vec<String>,
     epoch: u64,
+    /// 0 until the member has heard of its assignment.
     generation: u64,
+    /// The member joins in the background: the next poll does not know its assignment yet.
+    joining: bool,
     assignment: Vec<i32>,
     positions: BTreeMap<i32, i64>,
 }
@@ -36,6 +39,7 @@ impl MemoryBroker {
             outputs: outputs.iter().map(|&o| o.to_owned()).collect(),
             epoch: 0,
             generation: 0,
+            joining: false,
             assignment: Vec::new(),
             positions: BTreeMap::new(),
         }
@@ -52,6 +56,9 @@ impl Broker for MemoryBroker {
         let mut cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
         let mut polled = Polled::default();
         cluster.blow(|_| ())?;
+        if std::mem::take(&mut self.joining) {
+            return Ok(polled);
+        }
         let (generation, assignment) = cluster.assigned(&self.member);
         if generation != self.generation {
             (self.generation, self.assignment, polled.rebalanced) = (generation, assignment, true);
@@ -109,8 +116,12 @@ impl Broker for MemoryBroker {
     }
 
     fn commit(&mut self, _outputs: &Outputs, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error> {
-        let (member, epoch, generation) = (self.member.clone(), self.epoch, self.generation);
+        let (member, epoch, mut generation) = (self.member.clone(), self.epoch, self.generation);
         let mut cluster = self.cluster();
+        if generation == 0 {
+            // the client has joined by itself: what it commits is taken before the loop has heard of its partitions
+            generation = cluster.assigned(&member).0;
+        }
         cluster.blow(|c| c.commit(&member, epoch, generation, offsets))?
     }
 
@@ -118,6 +129,7 @@ impl Broker for MemoryBroker {
         let epoch = self.cluster().init(&self.member);
         self.epoch = epoch;
         self.generation = 0;
+        self.joining = true;
         self.assignment.clear();
         self.positions.clear();
         Ok(())

@@ -68,7 +68,7 @@ impl HopCodec {
         Ok(Self { shape: Shape { event: layout.event.clone(), entities: layout.entities.clone(), features }, own, id })
     }
 
-    /// The registered id that this codec writes.
+    /// The registered id that it writes.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
@@ -127,7 +127,7 @@ impl VectorCodec {
         })
     }
 
-    /// The registered id that this codec writes.
+    /// The registered id that it writes.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
@@ -155,8 +155,6 @@ impl VectorCodec {
         writer.decode_seed(datum, VectorSeed(&self.shape))
     }
 }
-
-// ---- writing ----
 
 enum UnionRef<'a> {
     Event(&'a Shape, &'a Event),
@@ -271,8 +269,6 @@ impl Serialize for FeaturesRef<'_> {
         serializer.collect_map(self.0.iter().map(|c| c.name.as_str()).zip(self.1.iter().map(|value| ValueRef { value, millis: false })))
     }
 }
-
-// ---- reading ----
 
 struct HopSeed<'a>(&'a Shape);
 

@@ -21,12 +21,19 @@ struct Config {
 
 const GOOD: &str = "kafka = \"a:1, b:2\"\nregistry = \"http://r:3/\"\ntoken = \"0123456789abcdef\"\nlimit = 7\nverbose = true\n";
 
+/// Loads without the machine's own `TIDEMILL_*`: `make test` sets them for other tests.
+fn load_here<C: CommandFactory + FromArgMatches>(args: impl IntoIterator<Item = OsString>) -> Result<C, Error> {
+    let ours = |a: &clap::Arg| a.get_env().is_some_and(|name| name.to_string_lossy().starts_with("TIDEMILL_"));
+    let command = C::command().mut_args(|a| if ours(&a) { a.env(clap::builder::Resettable::Reset) } else { a });
+    load_as(command, "127.0.0.1:7101", args)
+}
+
 fn load_with(file: &str, args: &[&str]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("service.toml");
     fs::write(&path, file).unwrap();
     let args = ["tidemill-test", "--config", path.to_str().unwrap()].into_iter().chain(args.iter().copied());
-    load("127.0.0.1:7101", args.map(OsString::from)).map_err(|e| e.to_string().replace(path.to_str().unwrap(), "FILE"))
+    load_here(args.map(OsString::from)).map_err(|e| e.to_string().replace(path.to_str().unwrap(), "FILE"))
 }
 
 #[test]
@@ -54,7 +61,7 @@ fn a_variable_beats_the_file_and_a_flag_beats_the_variable() {
     fs::write(&path, "kafka = \"a:1\"\nregistry = \"http://r:3\"\nminor = 99\n").unwrap();
     let load = |more: &[&str]| {
         let args = ["x", "--config", path.to_str().unwrap()].into_iter().chain(more.iter().copied());
-        load::<Versioned>("127.0.0.1:7101", args.map(OsString::from)).unwrap()
+        load_here::<Versioned>(args.map(OsString::from)).unwrap()
     };
     let from_environment: u32 = env!("CARGO_PKG_VERSION_MINOR").parse().unwrap();
     assert_eq!(load(&[]).minor, from_environment);
