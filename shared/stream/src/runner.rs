@@ -40,6 +40,10 @@ pub struct Runner<B, S: Stage> {
     outputs: Outputs,
     batch: Batch,
     next_tick: i64,
+    /// The slots are those of the present clients' assignment. Not so from a reconnect until the group has
+    /// assigned anew: what is remembered then may be another member's by now, and committing it would move
+    /// the group's offsets back.
+    synced: bool,
 }
 
 /// A task and where it stands.
@@ -78,6 +82,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             outputs: Outputs::default(),
             batch: Batch::default(),
             next_tick: 0,
+            synced: false,
         }
     }
 
@@ -111,6 +116,11 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             return Err(error);
         }
         let now = (self.clock)();
+        if !self.synced {
+            // the next poll waits, too
+            self.next_tick = now + TICK;
+            return Ok(());
+        }
         self.wake(now)?;
         if now >= self.next_tick {
             self.next_tick = now + TICK;
@@ -145,6 +155,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     /// [`Runner::resync`] keeps the states that are still right.
     fn reconnect(&mut self, stopped: &dyn Fn() -> bool) -> Result<(), Error> {
         self.stats.ready.store(false, Relaxed);
+        self.synced = false;
         self.forget_batch();
         while !stopped() {
             match self.broker.connect() {
@@ -284,6 +295,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             offsets.insert(partition, self.resync_partition(partition, &stand)?);
         }
         self.broker.resume(&offsets)?;
+        self.synced = true;
         self.stats.partitions.store(self.slots.len() as u64, Relaxed);
         self.stats.ready.store(true, Relaxed);
         Ok(())
