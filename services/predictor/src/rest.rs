@@ -9,12 +9,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router, body::Bytes};
 use prometheus_client::metrics::histogram::Histogram;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tidemill_events::records::ModelRef;
+use tidemill_events::layout::FeatureColumn;
 use tidemill_events::{Event, Value, json as events_json, time};
 use tidemill_kafka::pipelines::Applied;
 use tidemill_online_store::{FeatureStore, Lookup, Read, RedisStore};
@@ -98,10 +99,8 @@ impl Rest {
         if !applied.caught_up {
             return Err(unavailable("the applied pipelines have not been read yet".into()));
         }
-        let record = applied.pipelines.get(name).cloned();
-        drop(applied);
         let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown_pipeline", format!("no pipeline {name:?} is applied"));
-        let record = record.ok_or_else(unknown)?;
+        let record = applied.pipelines.get(name).ok_or_else(unknown)?;
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((digest, serving)) = compiled.get(name)
             && *digest == record.digest
@@ -109,7 +108,7 @@ impl Rest {
         {
             return Ok(serving.clone());
         }
-        let serving = Serving::new(&record).map(Arc::new).map_err(|diagnostics| {
+        let serving = Serving::new(record).map(Arc::new).map_err(|diagnostics| {
             let why: Vec<String> = diagnostics.iter().map(|d| d.message.clone()).collect();
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "pipeline_not_served", why.join("; "))
         })?;
@@ -141,7 +140,7 @@ struct Answer<'a> {
     decision: String,
     route: &'static str,
     model: &'a ModelRef,
-    features: Map<String, serde_json::Value>,
+    features: Features<'a>,
     entities: BTreeMap<&'a str, EntityAnswer<'a>>,
     warnings: Vec<String>,
 }
@@ -164,7 +163,7 @@ fn answer<'a>(
     entities: &'a [Entity],
     found: &[Found],
     commits: &[Option<u64>],
-    features: &[Value],
+    features: &'a [Value],
 ) -> Answer<'a> {
     let scored = serving.scorer.score(features);
     let mut warnings = Vec::new();
@@ -182,7 +181,6 @@ fn answer<'a>(
         let known = found.last_event.is_some();
         told.insert(name, EntityAnswer { key: &entity.key, known, last_event_time, age_seconds: age, commit: *commit });
     }
-    let columns = serving.pipeline.layout.features.iter().zip(features);
     Answer {
         pipeline: &serving.pipeline.name,
         pipeline_version: serving.version,
@@ -192,17 +190,28 @@ fn answer<'a>(
         decision: scored.decision.to_string(),
         route: ROUTE,
         model: serving.scorer.model(),
-        features: columns.map(|(column, value)| (column.name.to_string(), plain(value))).collect(),
+        features: Features { columns: &serving.pipeline.layout.features, values: features },
         entities: told,
         warnings,
     }
 }
 
-/// A feature in JSON: a number, text or null.
-fn plain(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Double(v) => json!(v),
-        Value::String(v) => json!(v.as_str()),
-        _ => serde_json::Value::Null,
+/// Features by name, in the order of the vector: numbers, text or null.
+struct Features<'a> {
+    columns: &'a [FeatureColumn],
+    values: &'a [Value],
+}
+
+impl Serialize for Features<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.values.len()))?;
+        for (column, value) in self.columns.iter().zip(self.values) {
+            match value {
+                Value::Double(v) => map.serialize_entry(column.name.as_str(), v)?,
+                Value::String(v) => map.serialize_entry(column.name.as_str(), v.as_str())?,
+                _ => map.serialize_entry(column.name.as_str(), &())?,
+            }
+        }
+        map.end()
     }
 }

@@ -13,7 +13,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::{Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::Offset;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -52,7 +52,7 @@ pub struct KafkaBroker {
 
 struct Clients {
     consumer: BaseConsumer<Membership>,
-    producer: BaseProducer<Deliveries>,
+    producer: ThreadedProducer<Deliveries>,
 }
 
 impl KafkaBroker {
@@ -98,8 +98,7 @@ impl KafkaBroker {
             // a full local queue sleeps this long, 1,000 ms by default
             .set("fetch.queue.backoff.ms", "5")
             .set("queued.min.messages", "20000")
-            .set("queued.max.messages.kbytes", "16384")
-            .set("fetch.wait.max.ms", "100");
+            .set("queued.max.messages.kbytes", "16384");
         config
     }
 
@@ -125,9 +124,10 @@ impl KafkaBroker {
 impl Broker for KafkaBroker {
     fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error> {
         let Clients { consumer, .. } = self.clients()?;
+        // in whole milliseconds: the client spins through what is left of one
+        let mut wait = whole_millis(wait);
         let deadline = Instant::now() + wait;
         let mut polled = Polled::default();
-        let mut wait = wait;
         loop {
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
@@ -138,7 +138,7 @@ impl Broker for KafkaBroker {
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     polled.ended.push(partition);
-                    wait = if wait.is_zero() { wait } else { deadline.saturating_duration_since(Instant::now()) };
+                    wait = if wait.is_zero() { wait } else { whole_millis(deadline.saturating_duration_since(Instant::now())) };
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(fatal(&self.settings.slot, &error)),
                 // the client goes on by itself: a broker that went away, a coordinator that moved
@@ -243,7 +243,7 @@ impl Broker for KafkaBroker {
     fn connect(&mut self) -> Result<(), Error> {
         // the old clients go first: two of one static member would fence each other
         self.clients = None;
-        let producer: BaseProducer<Deliveries> =
+        let producer: ThreadedProducer<Deliveries> =
             self.producer_config().create_with_context(Deliveries::new(self.settings.outputs.len())).map_err(rebuild)?;
         if self.settings.fault.is_none() {
             producer.init_transactions(PATIENCE).map_err(rebuild)?;
@@ -253,6 +253,10 @@ impl Broker for KafkaBroker {
         self.clients = Some(Clients { consumer, producer });
         Ok(())
     }
+}
+
+fn whole_millis(time: Duration) -> Duration {
+    Duration::from_millis(time.as_micros().div_ceil(1_000) as u64)
 }
 
 /// The loop's view of a message.

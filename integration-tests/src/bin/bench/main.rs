@@ -30,13 +30,13 @@ struct Args {
     /// Seconds at a steady rate
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..))]
     steady: u64,
-    /// Events a second at the steady rate
+    /// Events, then REST predictions, a second at the steady rate
     #[arg(long, default_value_t = 2_000, value_name = "N")]
     rate: u64,
-    /// Seconds of REST predictions
+    /// Seconds of REST predictions at the steady rate, and again as many at full speed
     #[arg(long, default_value_t = 20, value_name = "SECONDS")]
     predict: u64,
-    /// Connections that ask for REST predictions, each one after the other
+    /// Connections that ask for REST predictions
     #[arg(long, default_value_t = 8, value_name = "N")]
     connections: usize,
 }
@@ -60,7 +60,7 @@ fn main() -> Result<()> {
     }
     if wanted(Part::Latency) {
         let measured = latency::run(&mut stack, args.rate, args.steady, |stack, pipeline| {
-            predict::run(stack, pipeline, args.connections, Duration::from_secs(args.predict))
+            predict::run(stack, pipeline, args.connections, args.rate, Duration::from_secs(args.predict))
         });
         let (stream, rest) = measured?;
         println!("{stream}\n{rest}");

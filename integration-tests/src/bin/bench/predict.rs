@@ -15,15 +15,42 @@ use tidemill_kafka::reader::{Isolation, Scan};
 /// Different requests: their entities were all seen on the stream.
 const REQUESTS: usize = 5_000;
 
-/// Asks for `time` over `connections`.
-pub(crate) fn run(stack: &Stack, pipeline: &Pipeline, connections: usize, time: Duration) -> Result<String> {
+/// Asks over `connections` for `time` at `rate` requests a second, then for as long as fast as answers come.
+pub(crate) fn run(stack: &Stack, pipeline: &Pipeline, connections: usize, rate: u64, time: Duration) -> Result<String> {
     let address = stack.services.url(Slot(Service::Predictor, 1))?.replace("http://", "");
     let requests = requests(stack, pipeline)?;
+    let every = Duration::from_secs_f64(connections as f64 / rate as f64);
+    let steady = load(&address, &requests, connections, Some(every), time)?;
+    let saturated = load(&address, &requests, connections, None, time)?;
+    let row = |load: &Load, how: String, limits: [&str; 2]| {
+        let what = format!("REST predict, one row, {connections} connections, {how}: p50 / p99 / p99.9");
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| percentile(&load.latencies, share).as_secs_f64() * 1000.0);
+        vec![what, format!("{p50:.2} / **{p99:.2}** / {p999:.2} ms"), limits[0].into(), limits[1].into()]
+    };
+    let rows = [
+        row(&steady, format!("{} requests/s, from when each was due", count(rate)), ["3 ms", "0.5 ms"]),
+        row(&saturated, format!("each asks again at once ({} requests/s)", count(saturated.rate as u64)), ["–", "–"]),
+    ];
+    Ok(table(&["what", "measured", "at least", "aim"], &rows))
+}
+
+/// What was measured of some requests.
+struct Load {
+    /// Sorted.
+    latencies: Vec<Duration>,
+    /// Answers a second.
+    rate: f64,
+}
+
+/// Asks for `time`, each connection `every` so often, or again at once.
+fn load(address: &str, requests: &[Vec<u8>], connections: usize, every: Option<Duration>, time: Duration) -> Result<Load> {
     let begin = Instant::now();
     let mut latencies = thread::scope(|scope| {
         let ask = |n: usize| {
-            let (address, requests) = (&address, &requests);
-            scope.spawn(move || ask(address, requests.iter().cycle().skip(n * requests.len() / connections), begin + time))
+            let requests = requests.iter().cycle().skip(n * requests.len() / connections);
+            // the connections take turns
+            let first = begin + every.unwrap_or_default() * n as u32 / connections as u32;
+            scope.spawn(move || ask(address, requests, first, every, begin + time))
         };
         let asking: Vec<_> = (0..connections).map(ask).collect();
         let each = asking.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a connection panicked"))?);
@@ -31,12 +58,7 @@ pub(crate) fn run(stack: &Stack, pipeline: &Pipeline, connections: usize, time: 
     })?;
     let rate = latencies.len() as f64 / begin.elapsed().as_secs_f64();
     latencies.sort_unstable();
-    let [p50, p99] = [0.5, 0.99].map(|share| percentile(&latencies, share).as_secs_f64() * 1000.0);
-    let what = format!("REST predict, one row, {connections} connections ({} requests/s), p50 / p99", count(rate as u64));
-    Ok(table(
-        &["what", "measured", "at least", "aim"],
-        &[vec![what, format!("{p50:.2} / **{p99:.2} ms**"), "3 ms".into(), "0.5 ms".into()]],
-    ))
+    Ok(Load { latencies, rate })
 }
 
 /// Requests about the events that were published first, a month later.
@@ -62,21 +84,32 @@ fn requests(stack: &Stack, pipeline: &Pipeline) -> Result<Vec<Vec<u8>>> {
     Ok(requests)
 }
 
-/// Time of each answer.
-fn ask<'a>(address: &str, requests: impl Iterator<Item = &'a Vec<u8>>, until: Instant) -> Result<Vec<Duration>> {
+/// Time of each answer: since its request was due, so that a slow answer counts for those that waited behind it.
+fn ask<'a>(
+    address: &str,
+    requests: impl Iterator<Item = &'a Vec<u8>>,
+    first: Instant,
+    every: Option<Duration>,
+    until: Instant,
+) -> Result<Vec<Duration>> {
     let mut connection = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
     connection.set_nodelay(true)?;
     connection.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut buffer = vec![0; 64 << 10];
     let mut latencies = Vec::new();
+    let mut due = first;
     for request in requests {
-        let begin = Instant::now();
-        if begin >= until {
+        match every {
+            Some(_) => thread::sleep(due.saturating_duration_since(Instant::now())),
+            None => due = Instant::now(),
+        }
+        if due >= until {
             break;
         }
         connection.write_all(request)?;
         read_answer(&mut connection, &mut buffer)?;
-        latencies.push(begin.elapsed());
+        latencies.push(due.elapsed());
+        due += every.unwrap_or_default();
     }
     Ok(latencies)
 }

@@ -6,18 +6,24 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 use tidemill_stream::{Delivered, Error, Output, Outputs};
 
 use super::PATIENCE;
 
-/// What the broker has acknowledged of the current batch.
-pub(super) struct Deliveries(Mutex<State>);
+/// What the broker has answered of the current batch; its thread writes here, the loop waits.
+pub(super) struct Deliveries {
+    state: Mutex<State>,
+    answer: Condvar,
+}
 
 struct State {
+    /// Records that were acknowledged or refused.
+    answered: usize,
     /// Per output topic, partition → highest offset.
     last: Vec<BTreeMap<i32, i64>>,
     failed: Option<KafkaError>,
@@ -25,15 +31,23 @@ struct State {
 
 impl Deliveries {
     pub(super) fn new(topics: usize) -> Self {
-        Self(Mutex::new(State { last: vec![BTreeMap::new(); topics], failed: None }))
+        Self { state: Mutex::new(State { answered: 0, last: vec![BTreeMap::new(); topics], failed: None }), answer: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `wanted` records are answered, at most `patience`. Tells how many are missing.
+    fn wait(&self, wanted: usize, patience: Duration) -> usize {
+        let missing = |state: &mut State| state.answered < wanted;
+        let (state, _) = self.answer.wait_timeout_while(self.state(), patience, missing).unwrap_or_else(PoisonError::into_inner);
+        wanted.saturating_sub(state.answered)
     }
 
     fn take(&self) -> Result<Delivered, KafkaError> {
         let mut state = self.state();
+        state.answered = 0;
         let last = state.last.iter_mut().map(std::mem::take).enumerate();
         let delivered = Delivered(last.flat_map(|(topic, ps)| ps.into_iter().map(move |(p, o)| ((topic, p), o))).collect());
         state.failed.take().map_or(Ok(delivered), Err)
@@ -65,28 +79,33 @@ impl ProducerContext for Deliveries {
             }
             Err((error, _)) => state.failed = Some(error.clone()),
         }
+        state.answered += 1;
+        self.answer.notify_one();
     }
 }
 
 /// Writes `outputs` and waits until all are acknowledged.
-pub(super) fn write(producer: &BaseProducer<Deliveries>, topics: &[String], outputs: &Outputs) -> Result<Delivered, Error> {
+pub(super) fn write(producer: &ThreadedProducer<Deliveries>, topics: &[String], outputs: &Outputs) -> Result<Delivered, Error> {
     // what an earlier, aborted batch left behind
-    let _ = producer.context().take();
+    let deliveries = producer.context();
+    let _ = deliveries.take();
     for output in outputs.iter() {
         send(producer, topics, &output)?;
     }
-    // `flush` and `commit_transaction` poll in steps of 100 ms, so wait here first, in short ones
-    let deadline = Instant::now() + PATIENCE;
-    while producer.in_flight_count() > 0 {
-        producer.poll(Duration::from_millis(1));
-        if Instant::now() > deadline {
-            return Err(Error::Rebuild(format!("{} records were not acknowledged in {PATIENCE:?}", producer.in_flight_count())));
-        }
+    // `flush` and `commit_transaction` poll in steps of 100 ms, so wait here first; not with `poll`, which spins
+    // through the last millisecond of its time and never returns before
+    let missing = deliveries.wait(outputs.len(), PATIENCE);
+    if missing > 0 {
+        return Err(Error::Rebuild(format!("{missing} records were not acknowledged in {PATIENCE:?}")));
     }
-    producer.context().take().map_err(|e| decide(producer, &e))
+    // the client counts a record a moment longer than its answer takes to arrive
+    while producer.in_flight_count() > 0 {
+        thread::yield_now();
+    }
+    deliveries.take().map_err(|e| decide(producer, &e))
 }
 
-fn send(producer: &BaseProducer<Deliveries>, topics: &[String], output: &Output<'_>) -> Result<(), Error> {
+fn send(producer: &ThreadedProducer<Deliveries>, topics: &[String], output: &Output<'_>) -> Result<(), Error> {
     let mut record = BaseRecord::with_opaque_to(&topics[output.topic], output.topic).partition(output.partition).payload(output.payload);
     if let Some(key) = output.key {
         record = record.key(key);
@@ -98,7 +117,8 @@ fn send(producer: &BaseProducer<Deliveries>, topics: &[String], output: &Output<
         match producer.send(record) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                producer.poll(Duration::from_millis(1));
+                // its thread is at work; a batch is far smaller than the queue, so this is a burst of retries at most
+                thread::sleep(Duration::from_millis(1));
                 record = back;
             }
             Err((error, _)) => return Err(decide(producer, &error)),
@@ -108,7 +128,7 @@ fn send(producer: &BaseProducer<Deliveries>, topics: &[String], output: &Output<
 
 /// What an error in a transaction means: an abortable one is aborted here; after all others the outcome
 /// is unknown, and the clients must go.
-pub(super) fn decide(producer: &BaseProducer<Deliveries>, error: &KafkaError) -> Error {
+pub(super) fn decide(producer: &ThreadedProducer<Deliveries>, error: &KafkaError) -> Error {
     let abortable = match error {
         KafkaError::Transaction(e) => e.txn_requires_abort(),
         // a record that was refused puts the transaction into the abortable state, unless it was fatal
