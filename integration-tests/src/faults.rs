@@ -52,13 +52,13 @@ impl<'a> Killer<'a> {
     pub fn round(&mut self, pace: Duration) -> Result<()> {
         let begin = Instant::now();
         let mut waiting = Vec::new();
-        for service in self.victims() {
-            let slot = Slot(service, 1);
-            self.services.kill(slot)?;
-            let killed = Instant::now();
-            // only now, when it is dead, does its position stand still
-            waiting.push(Waiting { slot, killed, before: self.progress.of(service)? });
-            self.services.launch(slot)?;
+        let victims: Vec<Slot> = self.victims().into_iter().map(|service| Slot(service, 1)).collect();
+        victims.iter().try_for_each(|slot| self.services.kill(*slot))?;
+        let killed = Instant::now();
+        victims.iter().try_for_each(|slot| self.services.launch(*slot))?;
+        for slot in victims {
+            // only now: where the dead one stood is told when its successor has ended its transaction
+            waiting.push(Waiting { slot, killed, before: self.progress.of(slot.0)? });
         }
         while !waiting.is_empty() {
             let mut still = Vec::new();

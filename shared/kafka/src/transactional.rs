@@ -25,6 +25,8 @@ use crate::reader::{Isolation, Scan};
 
 /// How long a question to the broker may take: longer than a broker's restart.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A member that is shut out twice within this time has a rival.
+const RIVALRY: Duration = Duration::from_secs(30);
 
 /// Which topics a task set reads and writes, and as whom.
 #[derive(Debug, Clone)]
@@ -48,6 +50,8 @@ pub struct Settings {
 pub struct KafkaBroker {
     settings: Settings,
     clients: Option<Clients>,
+    /// When the group last shut this member out.
+    shut_out: Option<Instant>,
 }
 
 struct Clients {
@@ -59,7 +63,7 @@ impl KafkaBroker {
     /// A broker that [`Broker::connect`] connects.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, clients: None }
+        Self { settings, clients: None, shut_out: None }
     }
 
     fn clients(&self) -> Result<&Clients, Error> {
@@ -74,6 +78,20 @@ impl KafkaBroker {
             element.set_metadata(metadata);
         }
         Ok(list)
+    }
+
+    /// What it means to be shut out of the group. Once may be our own doing: a join that was sent twice while the
+    /// broker came back fences its first half. A second time soon after new clients is another process of this
+    /// slot, and the older of the two, which meets it first, has to go.
+    fn rivalled(&mut self, error: &KafkaError) -> Error {
+        let before = self.shut_out.replace(Instant::now());
+        if before.is_none_or(|before| before.elapsed() > RIVALRY) {
+            return Error::Rebuild(error.to_string());
+        }
+        Error::Fatal(format!(
+            "the broker has shut {} out ({error}): another process runs under the same slot; give each instance its own TIDEMILL_INSTANCE",
+            self.settings.slot
+        ))
     }
 
     fn consumer_config(&self) -> ClientConfig {
@@ -128,6 +146,7 @@ impl Broker for KafkaBroker {
         let mut wait = whole_millis(wait);
         let deadline = Instant::now() + wait;
         let mut polled = Polled::default();
+        let mut shut_out = None;
         loop {
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
@@ -140,7 +159,10 @@ impl Broker for KafkaBroker {
                     polled.ended.push(partition);
                     wait = if wait.is_zero() { wait } else { whole_millis(deadline.saturating_duration_since(Instant::now())) };
                 }
-                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(fatal(&self.settings.slot, &error)),
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                    shut_out = Some(error);
+                    break;
+                }
                 // the client goes on by itself: a broker that went away, a coordinator that moved
                 Some(Err(error)) => {
                     tracing::debug!(%error, topic = self.settings.input, "poll");
@@ -153,7 +175,7 @@ impl Broker for KafkaBroker {
             }
         }
         polled.rebalanced = consumer.context().take_changed();
-        Ok(polled)
+        shut_out.map_or(Ok(polled), |error| Err(self.rivalled(&error)))
     }
 
     fn assignment(&self) -> Vec<i32> {
@@ -275,10 +297,4 @@ fn record<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn rebuild(error: KafkaError) -> Error {
     Error::Rebuild(error.to_string())
-}
-
-fn fatal(slot: &str, error: &KafkaError) -> Error {
-    Error::Fatal(format!(
-        "the broker has shut {slot} out ({error}): another process runs under the same slot; give each instance its own TIDEMILL_INSTANCE"
-    ))
 }

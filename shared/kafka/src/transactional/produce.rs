@@ -77,7 +77,10 @@ impl ProducerContext for Deliveries {
                     *offset = message.offset().max(*offset);
                 }
             }
-            Err((error, _)) => state.failed = Some(error.clone()),
+            // the first says why; what follows is only purged
+            Err((error, _)) => {
+                state.failed.get_or_insert_with(|| error.clone());
+            }
         }
         state.answered += 1;
         self.answer.notify_one();
