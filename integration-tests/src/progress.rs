@@ -60,6 +60,8 @@ impl Progress {
                 std::iter::once(topic("valid")).chain(hops).collect()
             }
             Service::Predictor => vec![topic("features")],
+            // labels come when they come
+            Service::Evaluator => vec![topic("predictions")],
         }
     }
 }

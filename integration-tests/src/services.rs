@@ -29,11 +29,13 @@ pub enum Service {
     FeatureBuilder,
     /// Feature vectors in, predictions out.
     Predictor,
+    /// Predictions and labels in, outcomes out.
+    Evaluator,
 }
 
 impl Service {
     /// All of them, in the order of the stream.
-    pub const ALL: [Self; 4] = [Self::Ingestor, Self::Validator, Self::FeatureBuilder, Self::Predictor];
+    pub const ALL: [Self; 5] = [Self::Ingestor, Self::Validator, Self::FeatureBuilder, Self::Predictor, Self::Evaluator];
 
     /// Its name.
     #[must_use]
@@ -43,6 +45,7 @@ impl Service {
             Self::Validator => "validator",
             Self::FeatureBuilder => "feature-builder",
             Self::Predictor => "predictor",
+            Self::Evaluator => "evaluator",
         }
     }
 

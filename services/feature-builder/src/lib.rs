@@ -76,7 +76,7 @@ fn settings(pipeline: &Pipeline, position: usize, brokers: &str, instance: u32, 
         brokers: brokers.to_owned(),
         slot: format!("{group}.{}.{instance}", pipeline.layout.entities[position]),
         group,
-        input: topic(PerPipeline::Hop(position)),
+        inputs: vec![topic(PerPipeline::Hop(position))],
         outputs: vec![topic(output)],
         fault,
     }
@@ -121,11 +121,12 @@ impl HopStage {
 impl Stage for HopStage {
     type Task = HopTask;
 
-    fn open(&mut self, partition: i32, committed: &Committed, _: &[u8], seq: u64) -> Result<(HopTask, Option<Restore>), Error> {
+    fn open(&mut self, partition: i32, committed: &[Committed], _: &[u8], seq: u64) -> Result<(HopTask, Vec<Restore>), Error> {
         let mut schemas = WriterSchemas::new(self.registry.clone(), []);
         let online = self.store.open(&self.shared.pipeline.name, &self.shared.hop.spec().entity, partition, seq);
         let task = HopTask::new(self.shared.clone(), partition, Box::new(move |id| schemas.get(id)), online);
-        let restore = committed.offset.map(|offset| Restore { topic: self.input.clone(), partition, until: Until::Before(offset) });
-        Ok((task, restore))
+        let done = committed.iter().filter_map(|c| c.offset);
+        let restore = done.map(|offset| Restore { input: 0, topic: self.input.clone(), partition, until: Until::Before(offset) });
+        Ok((task, restore.collect()))
     }
 }

@@ -75,7 +75,7 @@ fn settings(pipeline: &Pipeline, brokers: &str, instance: u32, fault: Option<Fau
         brokers: brokers.to_owned(),
         slot: format!("{group}.{instance}"),
         group,
-        input: topic(PerPipeline::Features),
+        inputs: vec![topic(PerPipeline::Features)],
         outputs: vec![topic(PerPipeline::Predictions)],
         fault,
     }
@@ -107,8 +107,8 @@ impl PredictorStage {
 impl Stage for PredictorStage {
     type Task = PredictorTask;
 
-    fn open(&mut self, _: i32, _: &Committed, _: &[u8], _: u64) -> Result<(PredictorTask, Option<Restore>), Error> {
+    fn open(&mut self, _: i32, _: &[Committed], _: &[u8], _: u64) -> Result<(PredictorTask, Vec<Restore>), Error> {
         let mut schemas = WriterSchemas::new(self.registry.clone(), []);
-        Ok((PredictorTask::new(self.shared.clone(), Box::new(move |id| schemas.get(id))), None))
+        Ok((PredictorTask::new(self.shared.clone(), Box::new(move |id| schemas.get(id))), Vec::new()))
     }
 }

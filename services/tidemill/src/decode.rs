@@ -3,13 +3,24 @@
 use anyhow::{Context, anyhow};
 use std::collections::{BTreeSet, HashMap};
 use tidemill_events::codec::{AvroSchema, HopCodec, PredictionCodec, RawReader, VectorCodec};
-use tidemill_events::records::Reject;
+use tidemill_events::records::{Label, Reject, SourceRecord};
 use tidemill_events::topics::{PerPipeline, subject};
 use tidemill_events::{HopInput, Layout, Prediction, RecordSchema, Value, Vector, wire};
 use tidemill_kafka::registry::Blocking;
 
 /// The writer's schema id is not needed to read.
 const NO_ID: u32 = 0;
+
+/// What the command line looks at of an outcome.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+pub struct Outcome {
+    /// The event's id.
+    pub event_id: String,
+    /// The label.
+    pub label: f64,
+    /// The label record.
+    pub source: SourceRecord,
+}
 
 /// Decoders of one pipeline's records.
 pub struct Decoder {
@@ -18,6 +29,8 @@ pub struct Decoder {
     event: RecordSchema,
     /// Schema ids that raw records may have.
     raw_ids: BTreeSet<u32>,
+    /// Schema ids that labels may have.
+    label_ids: BTreeSet<u32>,
     /// `None` where a schema does not fit the event schema.
     raw: HashMap<u32, Option<RawReader>>,
     hops: Vec<HopCodec>,
@@ -29,11 +42,12 @@ impl Decoder {
     /// Of the pipeline with this layout.
     ///
     /// # Errors
-    /// When the registry does not know the raw topic's schemas.
+    /// When the registry does not know the schemas of raw events or labels.
     pub fn new(registry: Blocking, layout: &Layout) -> anyhow::Result<Self> {
-        let raw = PerPipeline::Raw.name(&layout.pipeline, &layout.entities);
+        let ids = |topic: PerPipeline| registry.fetch_ids_of(&subject(&topic.name(&layout.pipeline, &layout.entities)));
         Ok(Self {
-            raw_ids: registry.fetch_ids_of(&subject(&raw))?,
+            raw_ids: ids(PerPipeline::Raw)?,
+            label_ids: ids(PerPipeline::Labels)?,
             registry,
             writers: HashMap::new(),
             event: layout.event.clone(),
@@ -92,6 +106,27 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::hop`].
     pub fn reject(&mut self, payload: Option<&[u8]>) -> anyhow::Result<Reject> {
+        let (writer, datum) = self.writer(payload)?;
+        Ok(writer.decode(datum)?)
+    }
+
+    /// A record of `<p>.labels`; `None` where it is no label.
+    ///
+    /// # Errors
+    /// When the registry does not answer.
+    pub fn label(&mut self, payload: Option<&[u8]>) -> anyhow::Result<Option<Label>> {
+        if !wire::split(payload).is_ok_and(|(id, _)| self.label_ids.contains(&id)) {
+            return Ok(None);
+        }
+        let (writer, datum) = self.writer(payload)?;
+        Ok(writer.decode(datum).ok())
+    }
+
+    /// A record of `<p>.outcomes`.
+    ///
+    /// # Errors
+    /// As [`Decoder::hop`].
+    pub fn outcome(&mut self, payload: Option<&[u8]>) -> anyhow::Result<Outcome> {
         let (writer, datum) = self.writer(payload)?;
         Ok(writer.decode(datum)?)
     }

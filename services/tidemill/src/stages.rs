@@ -59,8 +59,10 @@ pub fn stages(pipeline: &Pipeline) -> Vec<Stage> {
     let hops = entities.iter().enumerate();
     let hops = hops.map(|(hop, entity)| stage("feature-builder", format!("feature-builder.{entity}"), PerPipeline::Hop(hop)));
     let first = stage("validator", "validator".into(), PerPipeline::Raw);
-    let last = stage("predictor", "predictor".into(), PerPipeline::Features);
-    std::iter::once(first).chain(hops).chain(std::iter::once(last)).collect()
+    let predictor = stage("predictor", "predictor".into(), PerPipeline::Features);
+    let joined = pipeline.learning.labels.iter().flat_map(|_| [("predictions", PerPipeline::Predictions), ("labels", PerPipeline::Labels)]);
+    let joined = joined.map(|(of, topic)| stage("evaluator", format!("evaluator.{of}"), topic));
+    std::iter::once(first).chain(hops).chain(std::iter::once(predictor)).chain(joined).collect()
 }
 
 /// Where `stage` stands now, partition by partition.
@@ -139,16 +141,16 @@ fn rest(cluster: &Cluster, stands: &[Stand]) -> anyhow::Result<Option<Scan>> {
 /// # Errors
 /// As [`stands`].
 pub fn first_behind(cluster: &Cluster, stages: &[Stage]) -> anyhow::Result<Option<Stand>> {
-    let raw = &stages[0].topic;
-    let before = cluster.admin.ends(raw)?;
+    // outcomes go back to the hops: that a stage is done says little as long as a later one still writes
+    let ends = || stages.iter().map(|stage| cluster.admin.ends(&stage.topic)).collect::<Result<Vec<_>, _>>();
+    let before = ends()?;
     for stage in stages {
         let stands = stands(cluster, stage)?;
         if let Some(stand) = undone(cluster, &stands)? {
             return Ok(Some(stand.clone()));
         }
     }
-    if cluster.admin.ends(raw)? == before {
-        return Ok(None);
-    }
-    Ok(stands(cluster, &stages[0])?.into_iter().max_by_key(Stand::behind))
+    let after = ends()?;
+    let Some(grown) = before.iter().zip(&after).position(|(before, after)| before != after) else { return Ok(None) };
+    Ok(stands(cluster, &stages[grown])?.into_iter().max_by_key(Stand::behind))
 }

@@ -9,6 +9,7 @@ mod fold;
 mod ledger;
 mod once;
 mod online;
+mod outcomes;
 mod pass;
 mod recount;
 mod report;
@@ -88,10 +89,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// Checks everything.
 fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'_>, acks: Option<&Path>) -> anyhow::Result<Report> {
     let mut sections = blank();
-    let (mut ledger, reasons) = pass.ledger(ends)?;
+    let mut outcomes = pass.labels()?;
+    let (mut ledger, reasons) = pass.ledger(ends, outcomes.as_mut())?;
     let (vectors, features) = pass.vectors(&ledger, ends)?;
     let mut once = vec![features];
-    once.extend(pass.predictions(&ledger)?);
+    once.extend(pass.predictions(&ledger, outcomes.as_mut())?);
     let (mut online, mut outdated) = (Online::default(), 0);
     for hop in 0..pass.pipeline.hops.len() {
         let mut checker = (hop > 0).then(|| pass.once(hop));
@@ -112,7 +114,8 @@ fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'
     if let Some(path) = acks {
         acks::check(path, &ledger.raw_ids(), &mut first)?;
     }
-    merge(&mut sections, [first, online.finish()]);
+    let outcomes = outcomes.map(|outcomes| pass.outcomes(outcomes)).transpose()?;
+    merge(&mut sections, [first, online.finish()].into_iter().chain(outcomes));
     merge(&mut sections, once.into_iter().map(|once| once.finish(&ledger)));
     let (raw, valid, rejected) = ledger.counts();
     Ok(Report {
@@ -152,7 +155,7 @@ fn bar(cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<ProgressBar> {
     let entities = &pipeline.layout.entities;
     let mut total = 0;
     for topic in PerPipeline::all(entities.len()) {
-        if !matches!(topic, PerPipeline::Labels | PerPipeline::Quality) {
+        if topic != PerPipeline::Quality {
             let ends = cluster.admin.ends(&topic.name(&pipeline.name, entities))?;
             total += ends.iter().map(|e| u64::try_from(e.stable - e.start).unwrap_or(0)).sum::<u64>();
         }

@@ -64,7 +64,7 @@ fn settings(pipeline: &Pipeline, brokers: &str, instance: u32, fault: Option<Fau
         brokers: brokers.to_owned(),
         group: group(STAGE, &pipeline.name),
         slot: format!("{}.{instance}", group(STAGE, &pipeline.name)),
-        input: topic(PerPipeline::Raw),
+        inputs: vec![topic(PerPipeline::Raw)],
         outputs: handler::OUTPUTS.iter().map(|t| topic(*t)).collect(),
         fault,
     }
@@ -88,7 +88,7 @@ impl ValidatorStage {
 impl Stage for ValidatorStage {
     type Task = ValidatorTask;
 
-    fn open(&mut self, partition: i32, _: &Committed, task_bytes: &[u8], _: u64) -> Result<(ValidatorTask, Option<Restore>), Error> {
+    fn open(&mut self, partition: i32, _: &[Committed], task_bytes: &[u8], _: u64) -> Result<(ValidatorTask, Vec<Restore>), Error> {
         let layout = &self.pipeline.layout;
         let raw = PerPipeline::Raw.name(&layout.pipeline, &layout.entities);
         let raws = RawSchemas::new(self.registry.clone(), subject(&raw), layout.event.clone());
@@ -97,11 +97,12 @@ impl Stage for ValidatorStage {
         let task = ValidatorTask::new(self.pipeline.clone(), self.codecs.clone(), Box::new(source), partition, task_bytes)?;
         // ids that are valid already: what this partition's task has written, up to what is committed
         let restore = task.last_valid().map(|offset| Restore {
+            input: 0,
             topic: PerPipeline::Valid.name(&layout.pipeline, &layout.entities),
             partition,
             until: Until::Through(offset),
         });
-        Ok((task, restore))
+        Ok((task, restore.into_iter().collect()))
     }
 }
 

@@ -5,10 +5,12 @@
 //! lacks gets its default, what we no longer know is skipped. A datum must be consumed exactly.
 
 mod hop;
+mod outcome;
 mod prediction;
 mod row;
 
 pub use hop::{HopCodec, VectorCodec};
+pub use outcome::OutcomeCodec;
 pub use prediction::PredictionCodec;
 pub use row::{RawReader, RawWriter};
 

@@ -104,6 +104,31 @@ pub struct Vector {
     pub pipeline_version: i32,
 }
 
+/// A decision and what came true, on `<p>.outcomes`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PredictionOutcome<'a> {
+    /// The event's id.
+    pub event_id: &'a str,
+    /// When it happened, microseconds since 1970.
+    pub event_time: i64,
+    /// The label record.
+    pub source: &'a Source,
+    /// One key per entity, in hop order.
+    pub entities: &'a [CompactString],
+    /// The label.
+    pub label: f64,
+    /// When the label became known, microseconds since 1970.
+    pub label_time: i64,
+    /// The score that was predicted.
+    pub score: f64,
+    /// The decision that was made.
+    pub decision: &'a str,
+    /// Its route.
+    pub route: &'a str,
+    /// The model that made it.
+    pub model: &'a ModelRef,
+}
+
 /// A decision on `<p>.predictions`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Prediction {

@@ -88,7 +88,7 @@ impl Layout {
                 fill(&mut schema, "features", self.features_fields(self.features.len()));
                 schema
             }
-            PerPipeline::Predictions => {
+            PerPipeline::Predictions | PerPipeline::Outcomes => {
                 fill(&mut schema, "entities", self.entities_fields());
                 schema
             }
@@ -149,6 +149,7 @@ fn template(topic: PerPipeline) -> Json {
         PerPipeline::Valid | PerPipeline::Hop(_) => include_str!("../../../schemas/hop-input-value.avsc"),
         PerPipeline::Features => include_str!("../../../schemas/features-value.avsc"),
         PerPipeline::Predictions => include_str!("../../../schemas/predictions-value.avsc"),
+        PerPipeline::Outcomes => include_str!("../../../schemas/outcomes-value.avsc"),
         PerPipeline::Labels => include_str!("../../../schemas/labels-value.avsc"),
         PerPipeline::Rejected => include_str!("../../../schemas/rejected-value.avsc"),
         PerPipeline::Quality => include_str!("../../../schemas/quality-value.avsc"),

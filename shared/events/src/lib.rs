@@ -16,7 +16,7 @@ pub mod topics;
 pub mod value;
 pub mod wire;
 
-pub use event::{Event, HopInput, Outcome, Prediction, Source, Stage, Vector};
+pub use event::{Event, HopInput, Outcome, Prediction, PredictionOutcome, Source, Stage, Vector};
 pub use layout::Layout;
 pub use schema::{Field, RecordSchema, Type};
 pub use value::Value;

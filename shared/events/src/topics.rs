@@ -7,17 +7,19 @@
 pub enum PerPipeline {
     /// `<p>.raw`: the upstream's own record. Key: first entity. Ingestor → validator.
     Raw,
-    /// `<p>.labels`: [`crate::records::Label`]. Key: event id. Ingestor → evaluator (with the learning loop).
+    /// `<p>.labels`: [`crate::records::Label`]. Key: event id. Ingestor → evaluator.
     Labels,
-    /// `<p>.valid`: [`crate::HopInput`], input of the first hop. Key: first entity. Validator → feature-builder.
+    /// `<p>.valid`: [`crate::HopInput`], input of the first hop. Key: first entity. Validator, evaluator (outcomes) → feature-builder.
     Valid,
-    /// `<p>.hop.<entity>`: [`crate::HopInput`], input of hop 1, 2, … Key: that entity. Feature-builder → itself.
+    /// `<p>.hop.<entity>`: [`crate::HopInput`], input of hop 1, 2, … Key: that entity. Feature-builder, evaluator (outcomes) → feature-builder.
     Hop(usize),
     /// `<p>.features`: [`crate::Vector`]. Key: event id. Feature-builder → predictor, trainer.
     Features,
     /// `<p>.predictions`: [`crate::records::Prediction`]. Key: event id. Predictor → downstream, evaluator.
     Predictions,
-    /// `<p>.rejected`: [`crate::records::Reject`]. Key: as raw. Validator → people, re-drive.
+    /// `<p>.outcomes`: [`crate::PredictionOutcome`]. Key: event id. Evaluator → trainer, people.
+    Outcomes,
+    /// `<p>.rejected`: [`crate::records::Reject`]. Key: as raw. Validator (events), evaluator (labels) → people, re-drive.
     Rejected,
     /// `<p>.quality`: [`crate::records::Quality`]. No key. Validator → people, dashboards.
     Quality,
@@ -42,6 +44,7 @@ impl PerPipeline {
             PerPipeline::Hop(hop) => format!("{pipeline}.hop.{}", entities.get(hop).map_or("", AsRef::as_ref)),
             PerPipeline::Features => format!("{pipeline}.features"),
             PerPipeline::Predictions => format!("{pipeline}.predictions"),
+            PerPipeline::Outcomes => format!("{pipeline}.outcomes"),
             PerPipeline::Rejected => format!("{pipeline}.rejected"),
             PerPipeline::Quality => format!("{pipeline}.quality"),
         }
@@ -49,8 +52,8 @@ impl PerPipeline {
 
     /// Every topic of a pipeline with `hops` entities.
     pub fn all(hops: usize) -> impl Iterator<Item = PerPipeline> {
-        use PerPipeline::{Features, Hop, Labels, Predictions, Quality, Raw, Rejected, Valid};
-        [Raw, Labels, Valid].into_iter().chain((1..hops).map(Hop)).chain([Features, Predictions, Rejected, Quality])
+        use PerPipeline::{Features, Hop, Labels, Outcomes, Predictions, Quality, Raw, Rejected, Valid};
+        [Raw, Labels, Valid].into_iter().chain((1..hops).map(Hop)).chain([Features, Predictions, Outcomes, Rejected, Quality])
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::{Restore, Until};
-use tidemill_stream::{Broker, Committed, Delivered, Error, Outputs, Polled, Record};
+use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record};
 
 use crate::reader::{Isolation, Scan};
 
@@ -38,8 +38,8 @@ pub struct Settings {
     /// This member's slot: its `group.instance.id` and `transactional.id`. A process that takes a dead
     /// one's place uses the same, which ends the dead one's transaction at once.
     pub slot: String,
-    /// Input topic.
-    pub input: String,
+    /// Input topics, in the order of [`tidemill_stream::Input::topic`].
+    pub inputs: Vec<String>,
     /// Output topics, in the order of [`tidemill_stream::Output::topic`].
     pub outputs: Vec<String>,
     /// A rule to break, in tests.
@@ -70,10 +70,10 @@ impl KafkaBroker {
         self.clients.as_ref().ok_or_else(|| Error::Rebuild("not connected".into()))
     }
 
-    fn partitions<'a>(&self, offsets: impl IntoIterator<Item = (i32, i64, &'a str)>) -> Result<TopicPartitionList, Error> {
+    fn partitions<'a>(&self, offsets: impl IntoIterator<Item = (Input, i64, &'a str)>) -> Result<TopicPartitionList, Error> {
         let mut list = TopicPartitionList::new();
-        for (partition, offset, metadata) in offsets {
-            let mut element = list.add_partition(&self.settings.input, partition);
+        for (input, offset, metadata) in offsets {
+            let mut element = list.add_partition(&self.settings.inputs[input.topic], input.partition);
             element.set_offset(Offset::Offset(offset)).map_err(rebuild)?;
             element.set_metadata(metadata);
         }
@@ -150,13 +150,12 @@ impl Broker for KafkaBroker {
         loop {
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
-                    if !each(&record(&message)) {
+                    if !each(&record(&message, consumer.context().index_of(message.topic()))) {
                         break;
                     }
                     wait = Duration::ZERO;
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    polled.ended.push(partition);
+                Some(Err(KafkaError::PartitionEOF(_))) => {
                     wait = if wait.is_zero() { wait } else { whole_millis(deadline.saturating_duration_since(Instant::now())) };
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
@@ -165,7 +164,7 @@ impl Broker for KafkaBroker {
                 }
                 // the client goes on by itself: a broker that went away, a coordinator that moved
                 Some(Err(error)) => {
-                    tracing::debug!(%error, topic = self.settings.input, "poll");
+                    tracing::debug!(%error, slot = self.settings.slot, "poll");
                     break;
                 }
                 None => break,
@@ -178,30 +177,36 @@ impl Broker for KafkaBroker {
         shut_out.map_or(Ok(polled), |error| Err(self.rivalled(&error)))
     }
 
-    fn assignment(&self) -> Vec<i32> {
+    fn topics(&self) -> usize {
+        self.settings.inputs.len()
+    }
+
+    fn assignment(&self) -> Vec<Input> {
         self.clients.as_ref().map_or_else(Vec::new, |c| c.consumer.context().partitions())
     }
 
-    fn committed(&mut self, partitions: &[i32]) -> Result<BTreeMap<i32, Committed>, Error> {
+    fn committed(&mut self, partitions: &[Input]) -> Result<BTreeMap<Input, Committed>, Error> {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }
         let mut asked = TopicPartitionList::new();
-        for partition in partitions {
-            asked.add_partition(&self.settings.input, *partition);
+        for input in partitions {
+            asked.add_partition(&self.settings.inputs[input.topic], input.partition);
         }
-        let told = self.clients()?.consumer.committed_offsets(asked, PATIENCE).map_err(rebuild)?;
+        let Clients { consumer, .. } = self.clients()?;
+        let told = consumer.committed_offsets(asked, PATIENCE).map_err(rebuild)?;
         told.elements()
             .iter()
             .map(|e| {
                 e.error().map_err(rebuild)?;
                 let offset = if let Offset::Offset(offset) = e.offset() { Some(offset) } else { None };
-                Ok((e.partition(), Committed { offset, metadata: e.metadata().to_owned() }))
+                let input = Input { partition: e.partition(), topic: consumer.context().index_of(e.topic()) };
+                Ok((input, Committed { offset, metadata: e.metadata().to_owned() }))
             })
             .collect()
     }
 
-    fn resume(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
+    fn resume(&mut self, offsets: &BTreeMap<Input, i64>) -> Result<(), Error> {
         let list = self.partitions(offsets.iter().map(|(p, o)| (*p, *o, "")))?;
         self.clients()?.consumer.assign(&list).map_err(rebuild)
     }
@@ -221,7 +226,7 @@ impl Broker for KafkaBroker {
                     break;
                 }
                 next = record.offset() + 1;
-                each(&self::record(record.message()))?;
+                each(&self::record(record.message(), restore.input))?;
             }
             // the markers of a committed transaction may reach this partition a moment after the offsets'
             if must_be_seen.is_none_or(|offset| next > offset) {
@@ -245,7 +250,7 @@ impl Broker for KafkaBroker {
         produce::write(producer, &self.settings.outputs, outputs)
     }
 
-    fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error> {
+    fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<Input, (i64, String)>) -> Result<(), Error> {
         let list = self.partitions(offsets.iter().map(|(p, (o, m))| (*p, *o, m.as_str())))?;
         let Clients { consumer, producer } = self.clients()?;
         match self.settings.fault {
@@ -270,8 +275,10 @@ impl Broker for KafkaBroker {
         if self.settings.fault.is_none() {
             producer.init_transactions(PATIENCE).map_err(rebuild)?;
         }
-        let consumer: BaseConsumer<Membership> = self.consumer_config().create_with_context(Membership::default()).map_err(rebuild)?;
-        consumer.subscribe(&[&self.settings.input]).map_err(rebuild)?;
+        let consumer: BaseConsumer<Membership> =
+            self.consumer_config().create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
+        let topics: Vec<&str> = self.settings.inputs.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(rebuild)?;
         self.clients = Some(Clients { consumer, producer });
         Ok(())
     }
@@ -282,9 +289,10 @@ fn whole_millis(time: Duration) -> Duration {
 }
 
 /// The loop's view of a message.
-fn record<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+fn record<'a>(message: &'a BorrowedMessage<'_>, topic: usize) -> Record<'a> {
     let traceparent = message.headers().and_then(|hs| hs.iter().find(|h| h.key == "traceparent")).and_then(|h| h.value);
     Record {
+        topic,
         partition: message.partition(),
         offset: message.offset(),
         timestamp: message.timestamp().to_millis().unwrap_or(0) * 1_000,

@@ -4,10 +4,22 @@ use crate::{Error, Outputs};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A record of the input topic, borrowed from the client.
+/// A partition of one of a stage's input topics. All of them have the same number of partitions, and who owns a
+/// partition owns it in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Input {
+    /// The partition.
+    pub partition: i32,
+    /// Which of the stage's input topics.
+    pub topic: usize,
+}
+
+/// A record of an input topic, borrowed from the client.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    /// Partition of the input topic.
+    /// Which of the stage's input topics; in a restore, [`crate::Restore::input`].
+    pub topic: usize,
+    /// Partition of that topic.
     pub partition: i32,
     /// Its offset there.
     pub offset: i64,
@@ -35,8 +47,6 @@ pub struct Committed {
 pub struct Polled {
     /// The assignment has changed: call [`Broker::assignment`], then [`Broker::resume`].
     pub rebalanced: bool,
-    /// Partitions that were read to their end.
-    pub ended: Vec<i32>,
 }
 
 /// Highest offset that was written in the current transaction, by output topic and partition.
@@ -51,7 +61,7 @@ impl Delivered {
     }
 }
 
-/// A consumer of one input topic and a transactional producer, together.
+/// A consumer of the input topics and a transactional producer, together.
 ///
 /// An offset here is the offset of the *next* record to process, as Kafka commits it.
 pub trait Broker {
@@ -62,20 +72,23 @@ pub trait Broker {
     /// [`Error::Rebuild`] when the client is unusable.
     fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error>;
 
+    /// How many input topics there are.
+    fn topics(&self) -> usize;
+
     /// The partitions that this member owns now.
-    fn assignment(&self) -> Vec<i32>;
+    fn assignment(&self) -> Vec<Input>;
 
     /// Committed offset and metadata of `partitions`, after any transaction that is under way for them.
     ///
     /// # Errors
     /// [`Error::Rebuild`] when the broker does not answer.
-    fn committed(&mut self, partitions: &[i32]) -> Result<BTreeMap<i32, Committed>, Error>;
+    fn committed(&mut self, partitions: &[Input]) -> Result<BTreeMap<Input, Committed>, Error>;
 
     /// Delivers records of exactly these partitions from these offsets on; whatever was fetched before is forgotten.
     ///
     /// # Errors
     /// [`Error::Rebuild`] when the client refuses.
-    fn resume(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error>;
+    fn resume(&mut self, offsets: &BTreeMap<Input, i64>) -> Result<(), Error>;
 
     /// Hands every committed record of `restore` to `each`, in offset order.
     ///
@@ -93,7 +106,7 @@ pub trait Broker {
     ///
     /// # Errors
     /// [`Error::Aborted`] when it was certainly aborted; [`Error::Rebuild`] when the outcome is unknown.
-    fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error>;
+    fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<Input, (i64, String)>) -> Result<(), Error>;
 
     /// Makes both clients, after dropping those there were. The transactional id stays the same, which
     /// fences its former users and ends whatever transaction they had open. May block for some seconds.

@@ -24,7 +24,7 @@ pub mod runner;
 pub mod stats;
 pub mod task;
 
-pub use broker::{Broker, Committed, Delivered, Polled, Record};
+pub use broker::{Broker, Committed, Delivered, Input, Polled, Record};
 pub use error::Error;
 pub use metadata::Metadata;
 pub use outputs::{Output, Outputs};

@@ -6,7 +6,7 @@ mod cluster;
 
 pub use cluster::{Cluster, Visible};
 
-use crate::broker::{Broker, Committed, Delivered, Polled, Record};
+use crate::broker::{Broker, Committed, Delivered, Input, Polled, Record};
 use crate::task::{Restore, Until};
 use crate::{Error, Outputs};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use std::time::Duration;
 pub struct MemoryBroker {
     cluster: Arc<Mutex<Cluster>>,
     member: String,
-    input: String,
+    inputs: Vec<String>,
     outputs: Vec<String>,
     epoch: u64,
     /// 0 until the member has heard of its assignment.
@@ -25,17 +25,17 @@ pub struct MemoryBroker {
     /// The member joins in the background: the next poll does not know its assignment yet.
     joining: bool,
     assignment: Vec<i32>,
-    positions: BTreeMap<i32, i64>,
+    positions: BTreeMap<Input, i64>,
 }
 
 impl MemoryBroker {
-    /// Clients of group member (and transactional id) `member` that read `input` and write `outputs`.
+    /// Clients of group member (and transactional id) `member` that read `inputs` and write `outputs`.
     #[must_use]
-    pub fn new(cluster: Arc<Mutex<Cluster>>, member: &str, input: &str, outputs: &[&str]) -> Self {
+    pub fn new(cluster: Arc<Mutex<Cluster>>, member: &str, inputs: &[&str], outputs: &[&str]) -> Self {
         Self {
             cluster,
             member: member.to_owned(),
-            input: input.to_owned(),
+            inputs: inputs.iter().map(|&i| i.to_owned()).collect(),
             outputs: outputs.iter().map(|&o| o.to_owned()).collect(),
             epoch: 0,
             generation: 0,
@@ -65,30 +65,37 @@ impl Broker for MemoryBroker {
             self.positions.clear();
             return Ok(polled);
         }
-        for (partition, position) in &mut self.positions {
-            for entry in cluster.visible(&self.input, *partition, *position) {
+        for (input, position) in &mut self.positions {
+            for entry in cluster.visible(&self.inputs[input.topic], input.partition, *position) {
                 *position = entry.offset + 1;
-                if !each(&entry.record(*partition)) {
+                if !each(&entry.record(*input)) {
                     return Ok(polled);
                 }
             }
-            polled.ended.push(*partition);
         }
         Ok(polled)
     }
 
-    fn assignment(&self) -> Vec<i32> {
-        self.assignment.clone()
+    fn topics(&self) -> usize {
+        self.inputs.len()
     }
 
-    fn committed(&mut self, partitions: &[i32]) -> Result<BTreeMap<i32, Committed>, Error> {
+    fn assignment(&self) -> Vec<Input> {
+        let topics = |partition: &i32| {
+            let partition = *partition;
+            (0..self.inputs.len()).map(move |topic| Input { partition, topic })
+        };
+        self.assignment.iter().flat_map(topics).collect()
+    }
+
+    fn committed(&mut self, partitions: &[Input]) -> Result<BTreeMap<Input, Committed>, Error> {
         let mut cluster = self.cluster();
         cluster.blow(|_| ())?;
-        cluster.settle_offsets(partitions)?;
+        cluster.settle_offsets()?;
         Ok(partitions.iter().filter_map(|p| Some((*p, cluster.committed(*p)?.clone()))).collect())
     }
 
-    fn resume(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
+    fn resume(&mut self, offsets: &BTreeMap<Input, i64>) -> Result<(), Error> {
         self.positions = offsets.clone();
         Ok(())
     }
@@ -106,7 +113,10 @@ impl Broker for MemoryBroker {
         {
             return Err(Error::Rebuild(format!("offset {offset} of {} is not there", restore.topic)));
         }
-        entries.iter().filter(|e| e.offset < end).try_for_each(|e| each(&e.record(restore.partition)))
+        entries
+            .iter()
+            .filter(|e| e.offset < end)
+            .try_for_each(|e| each(&e.record(Input { partition: restore.partition, topic: restore.input })))
     }
 
     fn produce(&mut self, outputs: &Outputs) -> Result<Delivered, Error> {
@@ -115,7 +125,7 @@ impl Broker for MemoryBroker {
         cluster.blow(|c| c.append(&member, epoch, &topics, outputs))?
     }
 
-    fn commit(&mut self, _outputs: &Outputs, offsets: &BTreeMap<i32, (i64, String)>) -> Result<(), Error> {
+    fn commit(&mut self, _outputs: &Outputs, offsets: &BTreeMap<Input, (i64, String)>) -> Result<(), Error> {
         let (member, epoch, mut generation) = (self.member.clone(), self.epoch, self.generation);
         let mut cluster = self.cluster();
         if generation == 0 {

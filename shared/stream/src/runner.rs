@@ -1,8 +1,8 @@
 //! The loop itself.
 
-use crate::task::Stage;
-use crate::{Broker, Committed, Error, Metadata, Outputs, Record, Stats, Task};
-use std::collections::BTreeMap;
+use crate::task::{Restore, Stage};
+use crate::{Broker, Committed, Error, Input, Metadata, Outputs, Record, Stats, Task};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -49,10 +49,10 @@ pub struct Runner<B, S: Stage> {
 /// A task and where it stands.
 struct Slot<T> {
     task: T,
-    /// First offset not processed.
-    next: i64,
-    /// First offset not committed.
-    committed: i64,
+    /// First offset not processed, of each input topic.
+    next: Vec<i64>,
+    /// First offset not committed, of each input topic.
+    committed: Vec<i64>,
     /// Commit number of the committed state.
     seq: u64,
     /// The partition rests until then: a record of it could not be processed.
@@ -195,13 +195,13 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         let polled = broker.poll(wait, &mut |record| {
             let now = *now.get_or_insert_with(clock);
             let Some(slot) = slots.get_mut(&record.partition) else { return true };
-            if slot.resting.is_some() || record.offset < slot.next {
+            if slot.resting.is_some() || record.offset < slot.next[record.topic] {
                 return true;
             }
             let mark = outputs.mark();
             match slot.task.process(record, now, outputs) {
                 Ok(()) => {
-                    slot.next = record.offset + 1;
+                    slot.next[record.topic] = record.offset + 1;
                     batch.opened.get_or_insert(now);
                     batch.records += 1;
                 }
@@ -236,7 +236,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         for slot in self.slots.values_mut() {
             slot.resting = None;
         }
-        let offsets = self.slots.iter().map(|(p, s)| (*p, s.next)).collect();
+        let offsets = self.slots.iter().flat_map(|(partition, slot)| inputs(*partition, &slot.next)).collect();
         self.broker.resume(&offsets)
     }
 
@@ -255,13 +255,17 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         let delivered = self.broker.produce(&self.outputs)?;
         let mut offsets = BTreeMap::new();
         for (partition, slot) in &mut self.slots {
-            let metadata = Metadata { seq: slot.seq + 1, task: slot.task.checkpoint(&delivered) };
-            offsets.insert(*partition, (slot.next, metadata.encode()));
+            // the task's bytes go with the first topic's offset
+            let mut task = slot.task.checkpoint(&delivered);
+            for (input, next) in inputs(*partition, &slot.next) {
+                let metadata = Metadata { seq: slot.seq + 1, task: std::mem::take(&mut task) };
+                offsets.insert(input, (next, metadata.encode()));
+            }
         }
         self.broker.commit(&self.outputs, &offsets)?;
         for slot in self.slots.values_mut() {
             slot.seq += 1;
-            slot.committed = slot.next;
+            slot.committed.clone_from(&slot.next);
             slot.task.commit(slot.seq, self.batch.full);
         }
         Stats::add(&self.stats.records, self.batch.records as u64);
@@ -276,7 +280,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     fn forget_batch(&mut self) {
         for slot in self.slots.values_mut() {
             slot.task.abort();
-            slot.next = slot.committed;
+            slot.next.clone_from(&slot.committed);
         }
         self.outputs.clear();
         self.batch = Batch::default();
@@ -287,12 +291,21 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     fn resync(&mut self) -> Result<(), Error> {
         self.forget_batch();
         let assigned = self.broker.assignment();
-        self.slots.retain(|partition, _| assigned.contains(partition));
         let committed = self.broker.committed(&assigned)?;
+        let mut stands: BTreeMap<i32, Vec<Committed>> = BTreeMap::new();
+        for input in assigned.iter().copied().collect::<BTreeSet<_>>() {
+            let stand = committed.get(&input).cloned().unwrap_or_default();
+            stands.entry(input.partition).or_default().push(stand);
+        }
+        if let Some((partition, _)) = stands.iter().find(|(_, topics)| topics.len() != self.broker.topics()) {
+            return Err(Error::Rebuild(format!(
+                "partition {partition} is not assigned in each of the input topics: do their counts differ?"
+            )));
+        }
+        self.slots.retain(|partition, _| stands.contains_key(partition));
         let mut offsets = BTreeMap::new();
-        for partition in assigned {
-            let stand = committed.get(&partition).cloned().unwrap_or_default();
-            offsets.insert(partition, self.resync_partition(partition, &stand)?);
+        for (partition, stands) in stands {
+            offsets.extend(inputs(partition, &self.resync_partition(partition, &stands)?));
         }
         self.broker.resume(&offsets)?;
         self.synced = true;
@@ -301,23 +314,25 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         Ok(())
     }
 
-    /// Returns the offset to go on from.
-    fn resync_partition(&mut self, partition: i32, stand: &Committed) -> Result<i64, Error> {
-        let metadata = match stand.offset {
-            None => Metadata::default(),
-            Some(_) => Metadata::decode(&stand.metadata).map_err(|e| Error::Fatal(format!("partition {partition}: {e}")))?,
+    /// Returns the offsets to go on from, one for each input topic.
+    fn resync_partition(&mut self, partition: i32, stands: &[Committed]) -> Result<Vec<i64>, Error> {
+        let metadata = match stands {
+            [Committed { offset: Some(_), metadata }, ..] => {
+                Metadata::decode(metadata).map_err(|e| Error::Fatal(format!("partition {partition}: {e}")))?
+            }
+            _ => Metadata::default(),
         };
-        let offset = stand.offset.unwrap_or(0);
+        let offsets: Vec<i64> = stands.iter().map(|stand| stand.offset.unwrap_or(0)).collect();
         if let Some(slot) = self.slots.get_mut(&partition)
-            && slot.committed == offset
+            && slot.committed == offsets
             && slot.seq == metadata.seq
         {
             slot.resting = None;
-            return Ok(offset);
+            return Ok(offsets);
         }
         self.slots.remove(&partition);
-        let (mut task, restore) = self.stage.open(partition, stand, &metadata.task, metadata.seq)?;
-        if let Some(restore) = restore {
+        let (mut task, restores) = self.stage.open(partition, stands, &metadata.task, metadata.seq)?;
+        for restore in restores {
             let mut folded = 0u64;
             let started = (self.clock)();
             self.broker.fold(&restore, &mut |record| {
@@ -325,11 +340,17 @@ impl<B: Broker, S: Stage> Runner<B, S> {
                 task.restore(record).map_err(|e| locate(e, record))
             })?;
             Stats::add(&self.stats.restored, folded);
-            tracing::info!(partition, offset, folded, millis = ((self.clock)() - started) / 1_000, "state restored");
+            let Restore { topic, until, .. } = &restore;
+            tracing::info!(partition, topic, ?until, folded, millis = ((self.clock)() - started) / 1_000, "state restored");
         }
-        self.slots.insert(partition, Slot { task, next: offset, committed: offset, seq: metadata.seq, resting: None });
-        Ok(offset)
+        self.slots.insert(partition, Slot { task, next: offsets.clone(), committed: offsets.clone(), seq: metadata.seq, resting: None });
+        Ok(offsets)
     }
+}
+
+/// The offsets of a partition's input topics.
+fn inputs(partition: i32, offsets: &[i64]) -> impl Iterator<Item = (Input, i64)> {
+    offsets.iter().enumerate().map(move |(topic, offset)| (Input { partition, topic }, *offset))
 }
 
 /// Says at which record an error happened.

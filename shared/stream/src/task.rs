@@ -7,18 +7,20 @@ pub trait Stage {
     /// The work at one partition.
     type Task: Task;
 
-    /// A task for `partition` as it was after what `committed` and `task_bytes` (of
-    /// [`Task::checkpoint`]) say is done, and which records must be folded into it first.
+    /// A task for `partition` as it was after what `committed` (one for each input topic) and `task_bytes` (of
+    /// [`Task::checkpoint`]) say is done, and which records must be folded into it first, in this order.
     ///
     /// # Errors
     /// [`Error::Fatal`] when the committed state cannot be understood.
-    fn open(&mut self, partition: i32, committed: &Committed, task_bytes: &[u8], seq: u64) -> Result<(Self::Task, Option<Restore>), Error>;
+    fn open(&mut self, partition: i32, committed: &[Committed], task_bytes: &[u8], seq: u64) -> Result<(Self::Task, Vec<Restore>), Error>;
 }
 
 /// Which records to fold at a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restore {
-    /// The topic: the stage's input, or one of its outputs.
+    /// [`Record::topic`] of what is read.
+    pub input: usize,
+    /// The topic: one of the stage's inputs or outputs.
     pub topic: String,
     /// Its partition.
     pub partition: i32,

@@ -10,7 +10,10 @@ use tidemill_stream::memory::{Cluster, MemoryBroker};
 use tidemill_stream::task::Until;
 use tidemill_stream::{Committed, Delivered, Error, Limits, Outputs, Record, Restore, Runner, Stage, Stats, Task};
 
-/// Numbers the records of each key, from 1.
+/// Two topics that are read as one: who owns a partition owns it in both.
+const INPUTS: [&str; 2] = ["in", "more"];
+
+/// Numbers the records of each key, from 1, wherever they come from.
 struct Numbering {
     counts: BTreeMap<Vec<u8>, u64>,
     overlay: BTreeMap<Vec<u8>, u64>,
@@ -29,7 +32,7 @@ impl Task for Numbering {
         let count = self.overlay.entry(key.to_vec()).or_insert(base);
         *count += 1;
         out.push(0, record.partition, Some(key), None, |bytes| {
-            bytes.extend_from_slice(format!("{}:{}", record.offset, count).as_bytes());
+            bytes.extend_from_slice(format!("{}:{}:{}", record.topic, record.offset, count).as_bytes());
             Ok::<(), Error>(())
         })
     }
@@ -61,10 +64,13 @@ struct Numberer;
 
 impl Stage for Numberer {
     type Task = Numbering;
-    fn open(&mut self, partition: i32, committed: &Committed, task_bytes: &[u8], _seq: u64) -> Result<(Numbering, Option<Restore>), Error> {
+    fn open(&mut self, partition: i32, committed: &[Committed], task_bytes: &[u8], _seq: u64) -> Result<(Numbering, Vec<Restore>), Error> {
         let commits = task_bytes.try_into().map_or(0, u64::from_le_bytes);
-        let restore = committed.offset.map(|offset| Restore { topic: "in".into(), partition, until: Until::Before(offset) });
-        Ok((Numbering { counts: BTreeMap::new(), overlay: BTreeMap::new(), commits }, restore))
+        let restore = |input: usize| {
+            let until = Until::Before(committed[input].offset?);
+            Some(Restore { input, topic: INPUTS[input].into(), partition, until })
+        };
+        Ok((Numbering { counts: BTreeMap::new(), overlay: BTreeMap::new(), commits }, (0..INPUTS.len()).filter_map(restore).collect()))
     }
 }
 
@@ -74,7 +80,7 @@ fn member(cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
     let now = AtomicI64::new(0);
     let clock = Box::new(move || now.fetch_add(40_000, Ordering::Relaxed));
     let limits = Limits { records: batch, linger: 120_000, ..Limits::default() };
-    let broker = MemoryBroker::new(cluster.clone(), name, "in", &["out", "notes"]);
+    let broker = MemoryBroker::new(cluster.clone(), name, &INPUTS, &["out", "notes"]);
     let mut runner = Runner::new(broker, Numberer, limits, clock, Arc::new(Stats::default()));
     runner.recover(Error::Rebuild("start".into()), &|| false).unwrap();
     runner
@@ -89,7 +95,8 @@ fn turn(runner: &mut Loop) {
 /// Something that happens between two turns.
 #[derive(Debug, Clone)]
 enum Action {
-    Publish(i32, u8),
+    /// To this input, this partition, with this key.
+    Publish(usize, i32, u8),
     Turn(usize),
     /// The operation after so many more fails; `true`: after it took effect.
     Fuse(u32, bool),
@@ -101,7 +108,7 @@ enum Action {
 
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        4 => (0..2i32, 0..4u8).prop_map(|(p, k)| Action::Publish(p, k)),
+        4 => (0..2usize, 0..2i32, 0..4u8).prop_map(|(t, p, k)| Action::Publish(t, p, k)),
         6 => (0..2usize).prop_map(Action::Turn),
         2 => (0..6u32, any::<bool>()).prop_map(|(n, e)| Action::Fuse(n, e)),
         1 => (0..2usize).prop_map(Action::Crash),
@@ -121,18 +128,12 @@ proptest! {
         let cluster = Arc::new(Mutex::new(Cluster::default()));
         rebalance(&cluster, true, false);
         let mut members = [member(&cluster, "a", batch), member(&cluster, "b", batch)];
-        let mut expected: BTreeMap<i32, Vec<String>> = BTreeMap::new();
-        let mut counts: BTreeMap<(i32, u8), u64> = BTreeMap::new();
-        let mut published: BTreeMap<i32, i64> = BTreeMap::new();
+        let mut published: BTreeMap<(usize, i32), i64> = BTreeMap::new();
         for action in actions {
             match action {
-                Action::Publish(p, k) => {
-                    cluster.lock().unwrap().publish("in", p, &[k], b"");
-                    let offset = published.entry(p).or_insert(-1);
-                    *offset += 1;
-                    let count = counts.entry((p, k)).or_default();
-                    *count += 1;
-                    expected.entry(p).or_default().push(format!("{offset}:{count}"));
+                Action::Publish(t, p, k) => {
+                    cluster.lock().unwrap().publish(INPUTS[t], p, &[k], b"");
+                    *published.entry((t, p)).or_default() += 1;
                 }
                 Action::Turn(m) => turn(&mut members[m]),
                 Action::Fuse(n, effective) => cluster.lock().unwrap().light_fuse(n, effective),
@@ -141,7 +142,7 @@ proptest! {
             }
         }
         // then everything works, and all gets done
-        let total: usize = expected.values().map(Vec::len).sum();
+        let total: i64 = published.values().sum();
         for _ in 0..total + 20 {
             members.iter_mut().for_each(turn);
             members.iter_mut().for_each(turn);
@@ -149,8 +150,19 @@ proptest! {
         }
         prop_assert!(!cluster.lock().unwrap().fuse_is_lit());
         for p in 0..2 {
-            let seen: Vec<String> = cluster.lock().unwrap().visible("out", p, 0).into_iter().map(|v| String::from_utf8(v.payload).unwrap()).collect();
-            prop_assert_eq!(&seen, expected.get(&p).map_or(&[][..], Vec::as_slice), "partition {}", p);
+            let mut offsets: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+            let mut counts: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+            for record in cluster.lock().unwrap().visible("out", p, 0) {
+                let parts: Vec<i64> = std::str::from_utf8(&record.payload).unwrap().split(':').map(|n| n.parse().unwrap()).collect();
+                offsets.entry(parts[0] as usize).or_default().push(parts[1]);
+                let count = counts.entry(record.key.unwrap()).or_default();
+                *count += 1;
+                prop_assert_eq!(parts[2], *count, "partition {}", p);
+            }
+            for t in 0..INPUTS.len() {
+                let wanted: Vec<i64> = (0..published.get(&(t, p)).copied().unwrap_or(0)).collect();
+                prop_assert_eq!(offsets.remove(&t).unwrap_or_default(), wanted, "topic {} partition {}", t, p);
+            }
         }
     }
 }
@@ -173,5 +185,5 @@ fn a_member_that_has_not_heard_its_assignment_commits_nothing() {
     (0..20).for_each(|_| turn(&mut members[0]));
     let seen: Vec<String> =
         cluster.lock().unwrap().visible("out", 0, 0).into_iter().map(|v| String::from_utf8(v.payload).unwrap()).collect();
-    assert_eq!(seen, ["0:1", "1:2", "2:3", "3:4", "4:5", "5:6"]);
+    assert_eq!(seen, ["0:0:1", "0:1:2", "0:2:3", "0:3:4", "0:4:5", "0:5:6"]);
 }

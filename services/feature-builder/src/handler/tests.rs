@@ -60,7 +60,8 @@ impl Line {
 }
 
 fn step(task: &mut HopTask, payload: &[u8], partitions: u32) -> (Vec<u8>, Vec<u8>) {
-    let record = Record { partition: 0, offset: 0, timestamp: 0, key: None, payload: Some(payload), traceparent: Some(b"00-trace") };
+    let record =
+        Record { topic: 0, partition: 0, offset: 0, timestamp: 0, key: None, payload: Some(payload), traceparent: Some(b"00-trace") };
     let mut out = Outputs::default();
     task.process(&record, 0, &mut out).unwrap();
     let output = out.iter().next().unwrap();
@@ -161,7 +162,7 @@ fn abort_takes_the_batch_back_and_restore_folds_it() {
 
     let mut valid = Vec::new();
     again.first.shared.input.encode_event(&event(0, T0, "c", "t", 100), &mut valid).unwrap();
-    let record = Record { partition: 0, offset: 0, timestamp: 0, key: None, payload: Some(&valid), traceparent: None };
+    let record = Record { topic: 0, partition: 0, offset: 0, timestamp: 0, key: None, payload: Some(&valid), traceparent: None };
     again.first.restore(&record).unwrap();
 
     let next = event(2, T0 + 2, "c", "t2", 500);

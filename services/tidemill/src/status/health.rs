@@ -24,6 +24,9 @@ pub(super) struct Flags {
     /// The predictor's address
     #[arg(long, env = "TIDEMILL_PREDICTOR_URL", value_name = "URL")]
     predictor: Option<String>,
+    /// The evaluator's address
+    #[arg(long, env = "TIDEMILL_EVALUATOR_URL", value_name = "URL")]
+    evaluator: Option<String>,
 }
 
 /// How a service is.
@@ -58,6 +61,7 @@ pub(super) async fn ask(flags: &Flags) -> reqwest::Result<Vec<Health>> {
         ("validator", &flags.validator),
         ("feature-builder", &flags.feature_builder),
         ("predictor", &flags.predictor),
+        ("evaluator", &flags.evaluator),
     ] {
         if let Some(url) = url {
             all.push(ask_one(&http, service, url).await);

@@ -3,6 +3,7 @@
 use super::fold::{Fold, Found};
 use super::ledger::{Derived, Ledger};
 use super::once::Once;
+use super::outcomes::Outcomes;
 use super::report::{Section, Violation};
 use super::vectors::Vectors;
 use crate::connect::Cluster;
@@ -11,6 +12,7 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tidemill_events::records::SourceRecord;
 use tidemill_events::topics::PerPipeline;
 use tidemill_events::{HopInput, Source};
 use tidemill_expr::Program;
@@ -44,11 +46,44 @@ impl<'a> Pass<'a> {
         Ok(Self { cluster, pipeline, version, decoder, bar, raw: raw.to_owned() })
     }
 
-    /// Reads `<p>.raw` and `<p>.rejected` into a ledger; counts rejects by reason.
+    /// Reads `<p>.labels`; `None` where the pipeline has none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn labels(&mut self) -> anyhow::Result<Option<Outcomes>> {
+        let Some(labels) = &self.pipeline.learning.labels else { return Ok(None) };
+        let topic = self.topic(PerPipeline::Labels);
+        let mut outcomes = Outcomes::new(&topic, labels.horizon);
+        let decoder = &mut self.decoder;
+        read(self.cluster, &self.bar, &topic, None, |record| {
+            let label = decoder.label(record.payload())?;
+            outcomes.label(record.partition(), record.offset(), label.as_ref());
+            Ok(())
+        })?;
+        Ok(Some(outcomes))
+    }
+
+    /// Reads `<p>.outcomes`, and gives the verdict on them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn outcomes(&mut self, mut outcomes: Outcomes) -> anyhow::Result<Section> {
+        let topic = self.topic(PerPipeline::Outcomes);
+        let decoder = &mut self.decoder;
+        read(self.cluster, &self.bar, &topic, None, |record| {
+            let outcome = decoder.outcome(record.payload())?;
+            let source = self::source(outcome.source);
+            outcomes.outcome(&derived(&topic, record, &source), &outcome.event_id, outcome.label);
+            Ok(())
+        })?;
+        Ok(outcomes.finish())
+    }
+
+    /// Reads `<p>.raw` and `<p>.rejected` into a ledger, the rejected labels into `outcomes`; counts rejects by reason.
     ///
     /// # Errors
     /// When a topic cannot be read.
-    pub(super) fn ledger(&mut self, ends: &[Ends]) -> anyhow::Result<(Ledger, BTreeMap<String, u64>)> {
+    pub(super) fn ledger(&mut self, ends: &[Ends], mut outcomes: Option<&mut Outcomes>) -> anyhow::Result<(Ledger, BTreeMap<String, u64>)> {
         let mut ledger = Ledger::new(&self.raw, ends, self.pipeline.source.dedupe);
         let id = self.pipeline.source.id;
         let decoder = &mut self.decoder;
@@ -63,8 +98,12 @@ impl<'a> Pass<'a> {
         let decoder = &mut self.decoder;
         read(self.cluster, &self.bar, &topic, None, |record| {
             let reject = decoder.reject(record.payload())?;
-            let source = Source { topic: reject.source.topic, partition: reject.source.partition, offset: reject.source.offset };
-            ledger.rejected(&derived(&topic, record, &source), &reject.reason);
+            let source = self::source(reject.source);
+            let derived = derived(&topic, record, &source);
+            ledger.rejected(&derived, &reject.reason);
+            if let Some(outcomes) = &mut outcomes {
+                outcomes.rejected(&derived);
+            }
             *reasons.entry(reject.reason).or_default() += 1;
             Ok(())
         })?;
@@ -92,11 +131,11 @@ impl<'a> Pass<'a> {
         Ok((vectors, once))
     }
 
-    /// Reads `<p>.predictions`; one checker per route.
+    /// Reads `<p>.predictions`, also for `outcomes`; one checker per route.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn predictions(&mut self, ledger: &Ledger) -> anyhow::Result<Vec<Once>> {
+    pub(super) fn predictions(&mut self, ledger: &Ledger, mut outcomes: Option<&mut Outcomes>) -> anyhow::Result<Vec<Once>> {
         let topic = self.topic(PerPipeline::Predictions);
         let partitions = self.pipeline.source.partitions;
         let route = |name: &str| Once::new(&topic, &format!("prediction of route {name}"), &self.raw, partitions);
@@ -106,6 +145,9 @@ impl<'a> Pass<'a> {
             let prediction = decoder.prediction(record.payload())?;
             let once = routes.entry(prediction.route.clone()).or_insert_with(|| route(&prediction.route));
             once.record(ledger, &derived(&topic, record, &prediction.source), &prediction.event_id, &prediction.event_id);
+            if let Some(outcomes) = &mut outcomes {
+                outcomes.predicted(&prediction.event_id, prediction.event_time);
+            }
             Ok(())
         })?;
         Ok(routes.into_values().collect())
@@ -228,6 +270,10 @@ fn read(
     }
     bar.inc(records % STEP);
     Ok(())
+}
+
+fn source(SourceRecord { topic, partition, offset }: SourceRecord) -> Source {
+    Source { topic, partition, offset }
 }
 
 fn derived<'r>(topic: &'r str, record: &'r Record<'_>, source: &'r Source) -> Derived<'r> {

@@ -15,7 +15,7 @@ const SHOWN: usize = 10;
 pub(super) enum Invariant {
     /// 1: every raw record is valid or rejected, exactly once; what was acknowledged is in raw.
     Ledger,
-    /// 2: exactly one record per valid event on each topic after.
+    /// 2: exactly one record per valid event on each topic after, exactly one outcome or reject per label.
     Predictions,
     /// 3: counts and sums equal a recomputation.
     Values,

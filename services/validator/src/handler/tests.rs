@@ -67,8 +67,15 @@ impl Bench {
     }
 
     fn raw(&mut self, payload: Option<&[u8]>) -> Result<(), Error> {
-        let record =
-            Record { partition: 3, offset: self.offset, timestamp: self.appended_at, key: Some(b"c1"), payload, traceparent: None };
+        let record = Record {
+            topic: 0,
+            partition: 3,
+            offset: self.offset,
+            timestamp: self.appended_at,
+            key: Some(b"c1"),
+            payload,
+            traceparent: None,
+        };
         self.offset += 1;
         self.task.process(&record, self.appended_at, &mut self.out)
     }
@@ -236,7 +243,7 @@ fn a_restored_task_goes_on_as_if_nothing_had_happened() {
     bench.task = task(&bench.pipeline.clone(), &checkpoint, false);
     assert_eq!(bench.task.last_valid(), Some(17));
     for payload in &written {
-        let record = Record { partition: 3, offset: 0, timestamp: 0, key: None, payload: Some(payload), traceparent: None };
+        let record = Record { topic: 0, partition: 3, offset: 0, timestamp: 0, key: None, payload: Some(payload), traceparent: None };
         bench.task.restore(&record).unwrap();
     }
     bench.out.clear();

@@ -11,23 +11,37 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tidemill_stream::Input;
 
 /// The assignment, and whether the loop has heard of it.
-#[derive(Default)]
-pub(super) struct Membership(Mutex<State>);
+pub(super) struct Membership {
+    inputs: Vec<String>,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
-    partitions: Vec<i32>,
+    partitions: Vec<Input>,
     changed: bool,
 }
 
 impl Membership {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Of a member that reads the topics `inputs`, before it has joined.
+    pub(super) fn new(inputs: &[String]) -> Self {
+        Self { inputs: inputs.to_vec(), state: Mutex::default() }
     }
 
-    pub(super) fn partitions(&self) -> Vec<i32> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which of the inputs `topic` is.
+    pub(super) fn index_of(&self, topic: &str) -> usize {
+        // nothing else is subscribed
+        self.inputs.iter().position(|input| input == topic).unwrap_or_default()
+    }
+
+    pub(super) fn partitions(&self) -> Vec<Input> {
         self.state().partitions.clone()
     }
 
@@ -53,14 +67,15 @@ impl ClientContext for Membership {
 impl ConsumerContext for Membership {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let partitions = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            list.elements().iter().map(|e| e.partition()).collect()
+            list.elements().iter().map(|e| Input { partition: e.partition(), topic: self.index_of(e.topic()) }).collect()
         } else {
             if let Err(error) = consumer.unassign() {
                 tracing::warn!(%error, "could not let go of the partitions");
             }
             Vec::new()
         };
-        tracing::info!(?partitions, "assignment");
+        let shown: Vec<String> = partitions.iter().map(|i: &Input| format!("{} [{}]", self.inputs[i.topic], i.partition)).collect();
+        tracing::info!("assigned: {}", if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") });
         *self.state() = State { partitions, changed: true };
     }
 }

@@ -1,6 +1,6 @@
 //! The logs, the transactions and the group of the in-memory broker.
 
-use crate::broker::{Committed, Delivered, Record};
+use crate::broker::{Committed, Delivered, Input, Record};
 use crate::{Error, Outputs};
 use std::collections::BTreeMap;
 
@@ -32,9 +32,10 @@ pub struct Visible {
 }
 
 impl Visible {
-    pub(super) fn record(&self, partition: i32) -> Record<'_> {
+    pub(super) fn record(&self, input: Input) -> Record<'_> {
         Record {
-            partition,
+            topic: input.topic,
+            partition: input.partition,
             offset: self.offset,
             timestamp: self.offset,
             key: self.key.as_deref(),
@@ -49,7 +50,7 @@ impl Visible {
 pub struct Cluster {
     logs: BTreeMap<(String, i32), Vec<Entry>>,
     epochs: BTreeMap<String, u64>,
-    offsets: BTreeMap<i32, Committed>,
+    offsets: BTreeMap<Input, Committed>,
     generation: u64,
     assignment: BTreeMap<String, Vec<i32>>,
     /// Operations until one fails, and whether it takes effect all the same.
@@ -92,8 +93,8 @@ impl Cluster {
             .collect()
     }
 
-    pub(super) fn committed(&self, partition: i32) -> Option<&Committed> {
-        self.offsets.get(&partition)
+    pub(super) fn committed(&self, input: Input) -> Option<&Committed> {
+        self.offsets.get(&input)
     }
 
     pub(super) fn assigned(&self, member: &str) -> (u64, Vec<i32>) {
@@ -119,7 +120,7 @@ impl Cluster {
 
     /// Offsets are only told once no transaction is under way that may still move them. Transactions of
     /// members that are gone would be aborted by the broker's timeout: here at once.
-    pub(super) fn settle_offsets(&mut self, _partitions: &[i32]) -> Result<(), Error> {
+    pub(super) fn settle_offsets(&mut self) -> Result<(), Error> {
         let alive: Vec<String> = self.assignment.keys().cloned().collect();
         let gone: Vec<String> = self.epochs.keys().filter(|m| !alive.contains(m)).cloned().collect();
         for member in gone {
@@ -157,15 +158,15 @@ impl Cluster {
         member: &str,
         epoch: u64,
         generation: u64,
-        offsets: &BTreeMap<i32, (i64, String)>,
+        offsets: &BTreeMap<Input, (i64, String)>,
     ) -> Result<(), Error> {
         self.check_epoch(member, epoch)?;
         if generation != self.generation {
             self.end(member, State::Aborted);
             return Err(Error::Aborted("the group has a new generation".into()));
         }
-        for (partition, (offset, metadata)) in offsets {
-            self.offsets.insert(*partition, Committed { offset: Some(*offset), metadata: metadata.clone() });
+        for (input, (offset, metadata)) in offsets {
+            self.offsets.insert(*input, Committed { offset: Some(*offset), metadata: metadata.clone() });
         }
         self.end(member, State::Committed);
         Ok(())

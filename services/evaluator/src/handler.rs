@@ -1,0 +1,399 @@
+//! The pure task. in: `<p>.predictions`, `<p>.labels` · out: `<p>.outcomes`, `<p>.rejected`, and the hop input of every
+//! entity with a feature on the label.
+
+use crate::join::{Awaiting, Fate, Join, Label, Refusal};
+use compact_str::CompactString;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::sync::Arc;
+use tidemill_events::codec::{self, AvroSchema, HopCodec, OutcomeCodec, PredictionCodec, RawReader};
+use tidemill_events::partition::partition_of;
+use tidemill_events::records::{ModelRef, Reject, SourceRecord};
+use tidemill_events::{Outcome, PredictionOutcome, Source, Stage, Value, time, wire};
+use tidemill_pipeline::Pipeline;
+use tidemill_stream::metadata::{put_varint, take_varint};
+use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
+
+/// Inputs as [`Record::topic`] tells them: predictions, labels (1), and in a restore what the task itself has written.
+pub(crate) const PREDICTIONS: usize = 0;
+pub(crate) const WRITTEN_OUTCOMES: usize = 2;
+pub(crate) const WRITTEN_REJECTS: usize = 3;
+
+/// The output topics; the hop inputs follow.
+const OUTCOMES: usize = 0;
+const REJECTED: usize = 1;
+const FIRST_HOP: usize = 2;
+
+/// How much of a rejected record is kept, bytes.
+const ORIGINAL: usize = 1024;
+
+/// Reason codes of labels. A record that is no label gets the codes of events: `null_payload`, `not_avro`,
+/// `unknown_schema`, `undecodable`.
+pub mod reasons {
+    /// The event has this label already.
+    pub const DUPLICATE: &str = "label_duplicate";
+    /// The event has another label: which of both is right, nobody but its source can tell.
+    pub const CONFLICT: &str = "label_conflict";
+    /// The label became known later than `labels.horizon` after its event.
+    pub const LATE: &str = "label_late";
+    /// No event of this id was predicted within `labels.horizon` of the label's time.
+    pub const UNKNOWN_EVENT: &str = "label_unknown_event";
+    /// The label is not between 0 and 1.
+    pub const OUT_OF_RANGE: &str = "label_out_of_range";
+    /// The label's time is further ahead of its append time than `source.max_future`: it would make everything that
+    /// still waits too old.
+    pub const FUTURE: &str = "label_future";
+}
+
+/// Where schemas come from.
+pub trait Schemas: Send {
+    /// The reader of labels written under schema `id` and appended at `appended_at`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] while it cannot be told.
+    fn label(&mut self, id: u32, appended_at: i64, now: i64) -> Result<Result<Arc<RawReader>, String>, Error>;
+
+    /// The schema of records that Tidemill writes.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] while it cannot be told.
+    fn writer(&mut self, id: u32) -> Result<AvroSchema, Error>;
+}
+
+/// What the tasks of a pipeline share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The pipeline.
+    pub pipeline: Arc<Pipeline>,
+    /// How long after its event a label counts, microseconds.
+    pub horizon: i64,
+    /// The topic of labels.
+    pub topic: CompactString,
+    /// Codec of the predictions.
+    pub predictions: PredictionCodec,
+    /// Codec of the outcomes.
+    pub outcomes: OutcomeCodec,
+    /// Schema and id of the rejects.
+    pub rejected: (AvroSchema, u32),
+    /// Position and input codec of every hop with a feature on the label.
+    pub hops: Vec<(usize, HopCodec)>,
+    /// Told the fate of each label: `joined`, or its reason code.
+    pub told: Arc<dyn Fn(&'static str) + Send + Sync>,
+}
+
+/// The evaluator's join at one partition.
+pub struct EvaluatorTask {
+    shared: Shared,
+    schemas: Box<dyn Schemas>,
+    partition: i32,
+    join: Join,
+    last: Last,
+    committed: Last,
+    /// While restoring: offsets of the labels that became outcomes or were rejected.
+    decided: HashSet<i64>,
+    /// Most predictions in a row are of one model.
+    model: Arc<ModelRef>,
+}
+
+/// Offsets of the last records that the task wrote to its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Last {
+    pub(crate) outcome: Option<i64>,
+    pub(crate) reject: Option<i64>,
+}
+
+impl Last {
+    fn encode(self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for offset in [self.outcome, self.reject] {
+            put_varint(&mut out, offset.map_or(0, |offset| offset as u64 + 1));
+        }
+        out
+    }
+
+    fn decode(mut bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::default());
+        }
+        let bytes = &mut bytes;
+        let mut offset = || take_varint(bytes).map(|v| v.checked_sub(1).map(|v| v as i64));
+        Some(Self { outcome: offset()?, reject: offset()? })
+    }
+}
+
+/// What a restore needs of an outcome.
+#[derive(Deserialize)]
+struct WrittenOutcome {
+    event_id: CompactString,
+    event_time: i64,
+    label: f64,
+    source: SourceRecord,
+}
+
+/// What a restore needs of a reject.
+#[derive(Deserialize)]
+struct WrittenReject {
+    source: SourceRecord,
+}
+
+fn fault(error: codec::Error) -> Error {
+    Error::Fatal(error.to_string())
+}
+
+fn not_ours(error: wire::Error) -> Error {
+    Error::Fatal(format!("not written by Tidemill: {error}"))
+}
+
+/// Why a record is not a label, or a label is not taken: code and detail.
+struct NoLabel(&'static str, String);
+
+impl EvaluatorTask {
+    /// The task at `partition` as `checkpoint` says it was, with nothing folded yet.
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] when the checkpoint cannot be read.
+    pub fn new(shared: Shared, schemas: Box<dyn Schemas>, partition: i32, checkpoint: &[u8]) -> Result<Self, Error> {
+        let last = Last::decode(checkpoint).ok_or_else(|| Error::Fatal(format!("partition {partition}: unreadable offset metadata")))?;
+        let join = Join::new(shared.horizon);
+        Ok(Self { shared, schemas, partition, join, last, committed: last, decided: HashSet::new(), model: Arc::default() })
+    }
+
+    /// How far its own outputs go, as committed.
+    pub(crate) fn written(&self) -> Last {
+        self.committed
+    }
+
+    /// A record of a topic to which only Tidemill writes.
+    fn written_record<T: DeserializeOwned>(&mut self, record: &Record<'_>) -> Result<T, Error> {
+        let (id, datum) = wire::split(record.payload).map_err(not_ours)?;
+        self.schemas.writer(id)?.decode(datum).map_err(fault)
+    }
+
+    fn prediction(&mut self, record: &Record<'_>) -> Result<(CompactString, Awaiting), Error> {
+        let (id, datum) = wire::split(record.payload).map_err(not_ours)?;
+        let codec = &self.shared.predictions;
+        let writer = if id == codec.id() { codec.schema().clone() } else { self.schemas.writer(id)? };
+        let prediction = codec.decode(&writer, datum).map_err(fault)?;
+        if prediction.model != self.model {
+            self.model = prediction.model;
+        }
+        let awaiting = Awaiting {
+            event_time: prediction.event_time,
+            entities: prediction.entities.into(),
+            score: prediction.score,
+            decision: prediction.decision,
+            route: prediction.route,
+            model: self.model.clone(),
+        };
+        Ok((prediction.event_id, awaiting))
+    }
+
+    /// Anybody may write labels, so what is none is told apart from what cannot be told now.
+    fn label(&mut self, record: &Record<'_>, now: i64) -> Result<Result<(CompactString, Label), NoLabel>, Error> {
+        let (id, datum) = match wire::split(record.payload) {
+            Ok(parts) => parts,
+            Err(error @ wire::Error::Null) => return Ok(Err(NoLabel("null_payload", error.to_string()))),
+            Err(error) => return Ok(Err(NoLabel("not_avro", error.to_string()))),
+        };
+        let reader = match self.schemas.label(id, record.timestamp, now)? {
+            Ok(reader) => reader,
+            Err(why) => return Ok(Err(NoLabel("unknown_schema", why))),
+        };
+        let row = match reader.decode(datum) {
+            Ok(row) => row,
+            Err(error) => return Ok(Err(NoLabel("undecodable", error.to_string()))),
+        };
+        let [Value::String(event_id), Value::Double(label), Value::Timestamp(label_time)] = row.as_slice() else {
+            return Ok(Err(NoLabel("undecodable", "a field is null".into())));
+        };
+        if !(0.0..=1.0).contains(label) {
+            return Ok(Err(NoLabel(reasons::OUT_OF_RANGE, format!("{label} is not between 0 and 1"))));
+        }
+        if *label_time > record.timestamp.saturating_add(self.shared.pipeline.source.max_future) {
+            return Ok(Err(NoLabel(reasons::FUTURE, format!("known at {}, which is to come", time::format_instant(*label_time)))));
+        }
+        let source = self.source(record);
+        let payload = record.payload.unwrap_or_default().into();
+        Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload })))
+    }
+
+    fn settle(&mut self, event_id: &CompactString, fate: Fate, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), Error> {
+        match fate {
+            Fate::Joined(prediction, label) => self.joined(event_id, &prediction, &label, record, out).map_err(fault),
+            Fate::Refused(refusal, label) => {
+                let (reason, detail) = self.explain(refusal, event_id, &label);
+                self.reject(NoLabel(reason, detail), Some(event_id.as_bytes()), &label.source, &label.payload, now, out)
+            }
+        }
+    }
+
+    fn joined(
+        &self,
+        event_id: &CompactString,
+        prediction: &Awaiting,
+        label: &Label,
+        record: &Record<'_>,
+        out: &mut Outputs,
+    ) -> Result<(), codec::Error> {
+        let Awaiting { event_time, entities, score, decision, route, model } = prediction;
+        let Label { label, label_time, source, .. } = label;
+        let outcome = PredictionOutcome {
+            event_id,
+            event_time: *event_time,
+            source,
+            entities,
+            label: *label,
+            label_time: *label_time,
+            score: *score,
+            decision,
+            route,
+            model,
+        };
+        let trace = record.traceparent;
+        out.push(OUTCOMES, self.partition, Some(event_id.as_bytes()), trace, |bytes| self.shared.outcomes.encode(&outcome, bytes))?;
+        (self.shared.told)("joined");
+        if self.shared.hops.is_empty() {
+            return Ok(());
+        }
+        let outcome = Outcome {
+            event_id: event_id.clone(),
+            event_time: *event_time,
+            source: source.clone(),
+            from: Stage { stage: crate::STAGE.into(), partition: self.partition },
+            merge_time: *label_time,
+            entities: entities.to_vec(),
+            fields: vec![Value::Null; self.shared.pipeline.layout.event.fields.len()],
+            label: *label,
+            label_time: *label_time,
+        };
+        for (topic, (position, codec)) in self.shared.hops.iter().enumerate() {
+            let key = outcome.entities[*position].as_bytes();
+            if !key.is_empty() {
+                let partition = partition_of(key, self.shared.pipeline.source.partitions);
+                out.push(FIRST_HOP + topic, partition, Some(key), trace, |bytes| codec.encode_outcome(&outcome, bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn explain(&self, refusal: Refusal, event_id: &str, label: &Label) -> (&'static str, String) {
+        let horizon = time::format_duration(self.shared.horizon);
+        match refusal {
+            Refusal::Duplicate => (reasons::DUPLICATE, format!("event {event_id} has the label {} already", label.label)),
+            Refusal::Conflict => (reasons::CONFLICT, format!("event {event_id} has another label than {}", label.label)),
+            Refusal::Late => {
+                let at = time::format_instant(label.label_time);
+                (reasons::LATE, format!("known at {at}, more than {horizon} after event {event_id}"))
+            }
+            Refusal::UnknownEvent => (reasons::UNKNOWN_EVENT, format!("no event {event_id} was predicted within {horizon}")),
+        }
+    }
+
+    fn source(&self, record: &Record<'_>) -> Source {
+        Source { topic: self.shared.topic.clone(), partition: record.partition, offset: record.offset }
+    }
+
+    fn reject(
+        &self,
+        NoLabel(reason, detail): NoLabel,
+        key: Option<&[u8]>,
+        source: &Source,
+        payload: &[u8],
+        now: i64,
+        out: &mut Outputs,
+    ) -> Result<(), Error> {
+        let reject = Reject {
+            source: SourceRecord { topic: source.topic.clone(), partition: source.partition, offset: source.offset },
+            reason: reason.to_owned(),
+            detail,
+            sha256: hex::encode(Sha256::digest(payload)),
+            original: payload[..payload.len().min(ORIGINAL)].to_vec(),
+            rejected_at: now,
+        };
+        let (schema, id) = &self.shared.rejected;
+        (self.shared.told)(reason);
+        out.push(REJECTED, self.partition, key, None, |bytes| schema.encode(*id, &reject, bytes)).map_err(fault)
+    }
+}
+
+impl Task for EvaluatorTask {
+    fn restore(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        match record.topic {
+            WRITTEN_OUTCOMES => {
+                let written: WrittenOutcome = self.written_record(record)?;
+                self.decided.insert(written.source.offset);
+                self.join.restore_outcome(&written.event_id, written.label, written.event_time);
+            }
+            WRITTEN_REJECTS => {
+                // those of events are the validator's
+                let WrittenReject { source } = self.written_record(record)?;
+                if source.topic == self.shared.topic {
+                    self.decided.insert(source.offset);
+                }
+            }
+            PREDICTIONS => {
+                let (event_id, prediction) = self.prediction(record)?;
+                self.join.restore_prediction(&event_id, prediction);
+            }
+            _ => {
+                if let Ok((event_id, label)) = self.label(record, record.timestamp)? {
+                    self.join.restore_label(event_id, label, self.decided.contains(&record.offset));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), Error> {
+        self.join.restored();
+        self.decided = HashSet::new();
+        let (event_id, fate) = if record.topic == PREDICTIONS {
+            let (event_id, prediction) = self.prediction(record)?;
+            let fate = self.join.predicted(&event_id, prediction);
+            (event_id, fate)
+        } else {
+            match self.label(record, now)? {
+                Ok((event_id, label)) => {
+                    let fate = self.join.labelled(&event_id, label);
+                    (event_id, fate)
+                }
+                Err(why) => {
+                    let source = self.source(record);
+                    return self.reject(why, record.key, &source, record.payload.unwrap_or_default(), now, out);
+                }
+            }
+        };
+        if let Some(fate) = fate {
+            self.settle(&event_id, fate, record, now, out)?;
+        }
+        while let Some((event_id, label)) = self.join.expired() {
+            self.settle(&event_id, Fate::Refused(Refusal::UnknownEvent, label), record, now, out)?;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, _now: i64, _out: &mut Outputs) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, delivered: &Delivered) -> Vec<u8> {
+        self.last.outcome = delivered.last(OUTCOMES, self.partition).or(self.last.outcome);
+        self.last.reject = delivered.last(REJECTED, self.partition).or(self.last.reject);
+        self.last.encode()
+    }
+
+    fn commit(&mut self, _seq: u64, _lagging: bool) {
+        self.committed = self.last;
+        self.join.commit();
+    }
+
+    fn abort(&mut self) {
+        self.last = self.committed;
+        self.join.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

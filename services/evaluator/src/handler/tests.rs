@@ -1,0 +1,199 @@
+//! The evaluator on predictions and labels of the payments example: what it writes where.
+
+use super::*;
+use tidemill_events::Prediction;
+use tidemill_events::codec::RawWriter;
+use tidemill_events::time::{DAY, HOUR};
+use tidemill_events::topics::PerPipeline;
+
+const FILE: &str = include_str!("../../../../examples/payments/pipeline.yaml");
+const SCHEMA: &str = include_str!("../../../../examples/payments/payment.avsc");
+const T0: i64 = 17_000 * DAY;
+const LABEL: u32 = 1;
+
+struct Known {
+    labels: Arc<RawReader>,
+    writers: Vec<(u32, AvroSchema)>,
+}
+
+impl Schemas for Known {
+    fn label(&mut self, id: u32, _: i64, _: i64) -> Result<Result<Arc<RawReader>, String>, Error> {
+        Ok(if id == LABEL { Ok(self.labels.clone()) } else { Err(format!("schema id {id} is not one of ours")) })
+    }
+
+    fn writer(&mut self, id: u32) -> Result<AvroSchema, Error> {
+        self.writers.iter().find(|(known, _)| *known == id).map(|(_, schema)| schema.clone()).ok_or(Error::Unavailable("unknown".into()))
+    }
+}
+
+/// A task at partition 3, what it was given and what it wrote.
+struct Bench {
+    shared: Shared,
+    labels: RawWriter,
+    task: EvaluatorTask,
+    out: Outputs,
+    inputs: Vec<(usize, i64, Vec<u8>)>,
+}
+
+fn task(shared: &Shared, checkpoint: &[u8]) -> EvaluatorTask {
+    let layout = &shared.pipeline.layout;
+    let text = layout.avro(PerPipeline::Labels);
+    let labels = Arc::new(RawReader::new(&text, &tidemill_events::RecordSchema::parse(&text).unwrap()).unwrap());
+    let writers = vec![(3, shared.outcomes.schema().clone()), (4, shared.rejected.0.clone())];
+    EvaluatorTask::new(shared.clone(), Box::new(Known { labels, writers }), 3, checkpoint).unwrap()
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (pipeline, _) = tidemill_pipeline::compile("pipeline.yaml", FILE, |_| Ok(SCHEMA.to_owned())).unwrap();
+        let layout = pipeline.layout.clone();
+        let text = layout.avro(PerPipeline::Labels);
+        let shared = Shared {
+            horizon: 7 * DAY,
+            topic: "payments-fraud.labels".into(),
+            predictions: PredictionCodec::new(&layout, 2).unwrap(),
+            outcomes: OutcomeCodec::new(&layout, 3).unwrap(),
+            rejected: (AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).unwrap(), 4),
+            hops: vec![(1, HopCodec::new(&layout, 1, 5).unwrap())],
+            told: Arc::new(|_| {}),
+            pipeline: Arc::new(pipeline),
+        };
+        let schema = tidemill_events::RecordSchema::parse(&text).unwrap();
+        let labels = RawWriter::new(schema, &text, LABEL).unwrap();
+        Self { task: task(&shared, &[]), shared, labels, out: Outputs::default(), inputs: Vec::new() }
+    }
+
+    fn give(&mut self, topic: usize, payload: Vec<u8>) {
+        let offset = self.inputs.iter().filter(|(t, ..)| *t == topic).count() as i64;
+        let record =
+            Record { topic, partition: 3, offset, timestamp: T0 + 30 * DAY, key: None, payload: Some(&payload), traceparent: None };
+        self.task.process(&record, T0, &mut self.out).unwrap();
+        self.inputs.push((topic, offset, payload));
+    }
+
+    fn predict(&mut self, id: &str, event_time: i64, terminal: &str) {
+        let entities = vec!["c1".into(), terminal.into()];
+        let prediction =
+            Prediction { event_id: id.into(), event_time, entities, score: 0.75, decision: "review".into(), ..Prediction::default() };
+        let mut bytes = Vec::new();
+        self.shared.predictions.encode(&prediction, &mut bytes).unwrap();
+        self.give(PREDICTIONS, bytes);
+    }
+
+    fn label(&mut self, id: &str, label: f64, label_time: i64) {
+        let mut bytes = Vec::new();
+        self.labels.encode(&[Value::String(id.into()), Value::Double(label), Value::Timestamp(label_time)], &mut bytes).unwrap();
+        self.give(1, bytes);
+    }
+
+    /// Label offset and reason of each reject, in the order written.
+    fn rejects(&self) -> Vec<(i64, String)> {
+        let rejects = self.out.iter().filter(|o| o.topic == REJECTED);
+        rejects
+            .map(|o| {
+                let reject: Reject = self.shared.rejected.0.decode(wire::split(Some(o.payload)).unwrap().1).unwrap();
+                assert_eq!(reject.source.topic, "payments-fraud.labels");
+                (reject.source.offset, reject.reason)
+            })
+            .collect()
+    }
+
+    fn outcomes(&self) -> Vec<(String, f64)> {
+        let outcomes = self.out.iter().filter(|o| o.topic == OUTCOMES);
+        outcomes
+            .map(|o| {
+                assert_eq!(o.partition, 3, "the partition of prediction and label");
+                let outcome: WrittenOutcome = self.shared.outcomes.schema().decode(wire::split(Some(o.payload)).unwrap().1).unwrap();
+                (outcome.event_id.to_string(), outcome.label)
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn an_outcome_goes_to_its_topic_and_to_the_entity_whose_features_look_at_it() {
+    let mut bench = Bench::new();
+    bench.predict("e1", T0, "t9");
+    bench.label("e1", 1.0, T0 + 7 * DAY);
+    assert_eq!(bench.outcomes(), [("e1".to_owned(), 1.0)]);
+    let hop: Vec<_> = bench.out.iter().filter(|o| o.topic == FIRST_HOP).collect();
+    assert_eq!(hop.len(), 1);
+    assert_eq!(hop[0].key, Some(&b"t9"[..]));
+    assert_eq!(hop[0].partition, partition_of(b"t9", bench.shared.pipeline.source.partitions));
+    let codec = &bench.shared.hops[0].1;
+    let decoded = codec.decode(codec.schema(), wire::split(Some(hop[0].payload)).unwrap().1).unwrap();
+    let tidemill_events::HopInput::Outcome(outcome) = decoded else { panic!("an event") };
+    assert_eq!((outcome.event_time, outcome.merge_time, outcome.label), (T0, T0 + 7 * DAY, 1.0));
+    assert_eq!((outcome.source.topic.as_str(), outcome.source.partition, outcome.source.offset), ("payments-fraud.labels", 3, 0));
+}
+
+#[test]
+fn an_event_without_the_entity_has_an_outcome_all_the_same() {
+    let mut bench = Bench::new();
+    bench.predict("e1", T0, "");
+    bench.label("e1", 0.0, T0 + DAY);
+    assert_eq!(bench.outcomes().len(), 1);
+    assert_eq!(bench.out.len(), 1, "and nothing goes to a hop without a key");
+}
+
+#[test]
+fn hostile_labels_are_rejected_with_their_reason() {
+    let mut bench = Bench::new();
+    bench.predict("e1", T0, "t1");
+    bench.label("e1", 2.0, T0 + DAY);
+    bench.label("e1", f64::NAN, T0 + DAY);
+    bench.label("e1", 1.0, T0 + 31 * DAY);
+    bench.label("e1", 1.0, T0 + 7 * DAY + HOUR);
+    bench.give(1, vec![]);
+    bench.give(1, vec![0, 0, 0, 0, 77, 1]);
+    bench.give(1, vec![0, 0, 0, 0, 1, 200]);
+    bench.label("e1", 1.0, T0 + DAY);
+    bench.label("e1", 1.0, T0 + DAY);
+    bench.label("e1", 0.0, T0 + DAY);
+    let wanted = [
+        reasons::OUT_OF_RANGE,
+        reasons::OUT_OF_RANGE,
+        reasons::FUTURE,
+        reasons::LATE,
+        "not_avro",
+        "unknown_schema",
+        "undecodable",
+        reasons::DUPLICATE,
+        reasons::CONFLICT,
+    ];
+    let offsets = [0, 1, 2, 3, 4, 5, 6, 8, 9];
+    let wanted: Vec<(i64, String)> = offsets.into_iter().zip(wanted.map(str::to_owned)).collect();
+    assert_eq!(bench.rejects(), wanted);
+    assert_eq!(bench.outcomes(), [("e1".to_owned(), 1.0)]);
+}
+
+#[test]
+fn a_successor_goes_on_where_the_task_was() {
+    let mut bench = Bench::new();
+    bench.predict("joined", T0, "t1");
+    bench.label("joined", 1.0, T0 + DAY);
+    bench.predict("waiting", T0, "t1");
+    bench.label("held", 1.0, T0 + DAY);
+    bench.label("joined", 0.0, T0 + DAY);
+
+    let mut delivered = Delivered::default();
+    delivered.0.extend([((OUTCOMES, 3), 0), ((REJECTED, 3), 0)]);
+    let checkpoint = bench.task.checkpoint(&delivered);
+    let mut successor = task(&bench.shared, &checkpoint);
+    assert_eq!(successor.written(), Last { outcome: Some(0), reject: Some(0) });
+    let written = |topic| bench.out.iter().filter(move |o| o.topic == topic).map(|o| o.payload.to_vec());
+    let done = written(OUTCOMES).map(|p| (WRITTEN_OUTCOMES, 0, p)).chain(written(REJECTED).map(|p| (WRITTEN_REJECTS, 0, p)));
+    let of = |topic| bench.inputs.iter().filter(move |(t, ..)| *t == topic).cloned();
+    for (topic, offset, payload) in done.chain(of(PREDICTIONS)).chain(of(1)) {
+        let record =
+            Record { topic, partition: 3, offset, timestamp: T0 + 30 * DAY, key: None, payload: Some(&payload), traceparent: None };
+        successor.restore(&record).unwrap();
+    }
+    bench.task = successor;
+    bench.out.clear();
+    bench.label("joined", 1.0, T0 + DAY);
+    bench.label("waiting", 0.0, T0 + DAY);
+    bench.predict("held", T0, "t1");
+    assert_eq!(bench.outcomes(), [("waiting".to_owned(), 0.0), ("held".to_owned(), 1.0)]);
+    assert_eq!(bench.rejects(), [(3, reasons::DUPLICATE.to_owned())]);
+}

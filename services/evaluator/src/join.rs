@@ -1,0 +1,263 @@
+//! The join of labels to predictions at one partition: pure, and undone on abort.
+//!
+//! A label waits for its prediction as long as the pipeline's horizon, a prediction for its label as long as two. Which
+//! of both comes first does not matter. Time is event time: predictions are forgotten as label times go by, labels as the
+//! predictions' times do, so a topic that is read ahead of the other loses nothing.
+
+use compact_str::CompactString;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tidemill_events::Source;
+use tidemill_events::records::ModelRef;
+
+/// What is kept of a prediction until its label comes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Awaiting {
+    pub(crate) event_time: i64,
+    pub(crate) entities: Box<[CompactString]>,
+    pub(crate) score: f64,
+    pub(crate) decision: CompactString,
+    pub(crate) route: CompactString,
+    pub(crate) model: Arc<ModelRef>,
+}
+
+/// A label, and the record that brought it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Label {
+    pub(crate) label: f64,
+    pub(crate) label_time: i64,
+    pub(crate) source: Source,
+    /// The record's value, for its reject.
+    pub(crate) payload: Box<[u8]>,
+}
+
+/// Why a label does not become an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The event has this label already.
+    Duplicate,
+    /// The event has another label.
+    Conflict,
+    /// It became known later than the horizon after its event.
+    Late,
+    /// No prediction came within the horizon.
+    UnknownEvent,
+}
+
+/// What becomes of a label now.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fate {
+    /// It meets its prediction.
+    Joined(Arc<Awaiting>, Label),
+    /// It is not taken.
+    Refused(Refusal, Label),
+}
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Predicted(Arc<Awaiting>),
+    Held(Label),
+    Joined { label: f64, event_time: i64 },
+}
+
+/// An entry as it was before a change.
+type Undo = (CompactString, Option<Entry>);
+
+/// Largest times seen, microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Clocks {
+    events: i64,
+    labels: i64,
+}
+
+/// The join.
+#[derive(Debug)]
+pub(crate) struct Join {
+    horizon: i64,
+    entries: HashMap<CompactString, Entry>,
+    /// Event time of what has been predicted, to be forgotten as labels go by. May name what is no longer there.
+    predicted: BTreeSet<(i64, CompactString)>,
+    /// Label time of what is held.
+    held: BTreeSet<(i64, CompactString)>,
+    clocks: Clocks,
+    committed: Clocks,
+    log: Vec<Undo>,
+    /// What is done is being folded.
+    restoring: bool,
+}
+
+impl Join {
+    /// Without anything, for labels that count `horizon` microseconds after their event.
+    pub(crate) fn new(horizon: i64) -> Self {
+        let clocks = Clocks { events: i64::MIN, labels: i64::MIN };
+        Self {
+            horizon,
+            entries: HashMap::new(),
+            predicted: BTreeSet::new(),
+            held: BTreeSet::new(),
+            clocks,
+            committed: clocks,
+            log: Vec::new(),
+            restoring: true,
+        }
+    }
+
+    /// Predictions without a label, and labels without a prediction.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let held = self.entries.values().filter(|e| matches!(e, Entry::Held(_))).count();
+        let joined = self.entries.values().filter(|e| matches!(e, Entry::Joined { .. })).count();
+        (self.entries.len() - held - joined, held)
+    }
+
+    /// A prediction was made; its label may be here already. An id that is predicted again, after `source.dedupe`,
+    /// keeps its first prediction.
+    pub(crate) fn predicted(&mut self, id: &CompactString, prediction: Awaiting) -> Option<Fate> {
+        self.clocks.events = self.clocks.events.max(prediction.event_time);
+        let prediction = Arc::new(prediction);
+        match self.entries.get(id) {
+            None => {
+                self.set(id, Entry::Predicted(prediction));
+                None
+            }
+            Some(Entry::Held(label)) => {
+                let label = label.clone();
+                if self.is_late(&label, prediction.event_time) {
+                    self.set(id, Entry::Predicted(prediction));
+                    return Some(Fate::Refused(Refusal::Late, label));
+                }
+                self.set(id, Entry::Joined { label: label.label, event_time: prediction.event_time });
+                Some(Fate::Joined(prediction, label))
+            }
+            Some(Entry::Predicted(_) | Entry::Joined { .. }) => None,
+        }
+    }
+
+    /// A label came. `None`: it waits for its prediction.
+    pub(crate) fn labelled(&mut self, id: &CompactString, label: Label) -> Option<Fate> {
+        self.clocks.labels = self.clocks.labels.max(label.label_time);
+        let again = |known: f64| if known.total_cmp(&label.label).is_eq() { Refusal::Duplicate } else { Refusal::Conflict };
+        match self.entries.get(id) {
+            None => {
+                self.set(id, Entry::Held(label));
+                None
+            }
+            Some(Entry::Held(known)) => Some(Fate::Refused(again(known.label), label)),
+            Some(Entry::Joined { label: known, .. }) => Some(Fate::Refused(again(*known), label)),
+            Some(Entry::Predicted(prediction)) if self.is_late(&label, prediction.event_time) => Some(Fate::Refused(Refusal::Late, label)),
+            Some(Entry::Predicted(prediction)) => {
+                let prediction = prediction.clone();
+                self.set(id, Entry::Joined { label: label.label, event_time: prediction.event_time });
+                Some(Fate::Joined(prediction, label))
+            }
+        }
+    }
+
+    /// Forgets what has waited long enough, and gives a label whose prediction never came; to be asked until there
+    /// is none.
+    pub(crate) fn expired(&mut self) -> Option<(CompactString, Label)> {
+        self.forget();
+        while let Some((label_time, id)) = self.held.first().cloned()
+            && label_time.saturating_add(self.horizon) < self.clocks.events
+        {
+            self.held.pop_first();
+            if let Some(Entry::Held(label)) = self.entries.get(&id)
+                && label.label_time == label_time
+            {
+                let label = label.clone();
+                self.remove(&id);
+                return Some((id, label));
+            }
+        }
+        None
+    }
+
+    /// Takes up an outcome that was written. Outcomes are the first of a restore.
+    pub(crate) fn restore_outcome(&mut self, id: &CompactString, label: f64, event_time: i64) {
+        self.put(id.clone(), Entry::Joined { label, event_time });
+    }
+
+    /// Takes up a prediction that is done. Predictions come before the labels of a restore.
+    pub(crate) fn restore_prediction(&mut self, id: &CompactString, prediction: Awaiting) {
+        self.predicted(id, prediction);
+    }
+
+    /// Takes up a label that is done. One that is not `decided`, so neither in an outcome nor refused, is held: if its
+    /// prediction is done as well, that was forgotten before the label came.
+    pub(crate) fn restore_label(&mut self, id: CompactString, label: Label, decided: bool) {
+        self.clocks.labels = self.clocks.labels.max(label.label_time);
+        if !decided {
+            self.put(id, Entry::Held(label));
+        }
+    }
+
+    /// Ends the restore, if it has not ended yet.
+    pub(crate) fn restored(&mut self) {
+        if std::mem::take(&mut self.restoring) {
+            self.forget();
+            self.commit();
+        }
+    }
+
+    /// All changes last.
+    pub(crate) fn commit(&mut self) {
+        self.log.clear();
+        self.committed = self.clocks;
+    }
+
+    /// All changes since the last commit never happened.
+    pub(crate) fn abort(&mut self) {
+        while let Some((id, before)) = self.log.pop() {
+            match before {
+                Some(entry) => self.put(id, entry),
+                None => {
+                    self.entries.remove(&id);
+                }
+            }
+        }
+        self.clocks = self.committed;
+    }
+
+    fn is_late(&self, label: &Label, event_time: i64) -> bool {
+        label.label_time > event_time.saturating_add(self.horizon)
+    }
+
+    fn forget(&mut self) {
+        while let Some((event_time, id)) = self.predicted.first().cloned()
+            && event_time.saturating_add(self.horizon.saturating_mul(2)) < self.clocks.labels
+        {
+            self.predicted.pop_first();
+            let waits = match self.entries.get(&id) {
+                Some(Entry::Predicted(prediction)) => prediction.event_time == event_time,
+                Some(Entry::Joined { event_time: known, .. }) => *known == event_time,
+                Some(Entry::Held(_)) | None => false,
+            };
+            if waits {
+                self.remove(&id);
+            }
+        }
+    }
+
+    fn set(&mut self, id: &CompactString, entry: Entry) {
+        self.log.push((id.clone(), self.entries.get(id).cloned()));
+        self.put(id.clone(), entry);
+    }
+
+    fn remove(&mut self, id: &CompactString) {
+        if let Some(entry) = self.entries.remove(id) {
+            self.log.push((id.clone(), Some(entry)));
+        }
+    }
+
+    fn put(&mut self, id: CompactString, entry: Entry) {
+        match &entry {
+            Entry::Predicted(prediction) => self.predicted.insert((prediction.event_time, id.clone())),
+            Entry::Joined { event_time, .. } => self.predicted.insert((*event_time, id.clone())),
+            Entry::Held(label) => self.held.insert((label.label_time, id.clone())),
+        };
+        self.entries.insert(id, entry);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The join under aborts and restarts, against the same join undisturbed.
+
+use super::*;
+use proptest::prelude::*;
+
+const HORIZON: i64 = 10;
+
+fn awaiting(event_time: i64) -> Awaiting {
+    Awaiting { event_time, entities: Box::new([]), score: 0.5, decision: "review".into(), route: "default".into(), model: Arc::default() }
+}
+
+fn label(offset: i64, label: f64, label_time: i64) -> Label {
+    Label { label, label_time, source: Source { topic: "p.labels".into(), partition: 0, offset }, payload: Box::new([]) }
+}
+
+fn id(number: u8) -> CompactString {
+    CompactString::from(format!("e{number}"))
+}
+
+/// What became of a label: its offset, and `None` for an outcome.
+type Told = (i64, Option<Refusal>);
+
+#[derive(Debug, Clone, Copy)]
+enum Arrival {
+    Prediction(u8, i64),
+    Label(u8, bool, i64),
+}
+
+fn arrive(join: &mut Join, arrival: Arrival, offset: i64) -> Vec<Told> {
+    join.restored();
+    let fate = match arrival {
+        Arrival::Prediction(n, time) => join.predicted(&id(n), awaiting(time)),
+        Arrival::Label(n, value, time) => join.labelled(&id(n), label(offset, f64::from(value), time)),
+    };
+    let mut told: Vec<Told> = fate
+        .into_iter()
+        .map(|fate| match fate {
+            Fate::Joined(_, label) => (label.source.offset, None),
+            Fate::Refused(refusal, label) => (label.source.offset, Some(refusal)),
+        })
+        .collect();
+    while let Some((_, label)) = join.expired() {
+        told.push((label.source.offset, Some(Refusal::UnknownEvent)));
+    }
+    told
+}
+
+/// Predictions of different events in any order, and any labels.
+fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
+    let predictions = prop::collection::btree_map(0..12u8, 0..60i64, 0..12);
+    let labels = prop::collection::vec((0..12u8, any::<bool>(), 0..80i64), 0..24);
+    (predictions, labels)
+        .prop_map(|(predictions, labels)| {
+            let predictions = predictions.into_iter().map(|(n, time)| Arrival::Prediction(n, time));
+            predictions.chain(labels.into_iter().map(|(n, value, time)| Arrival::Label(n, value, time))).collect::<Vec<_>>()
+        })
+        .prop_shuffle()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum After {
+    Nothing,
+    Commit,
+    Abort,
+    Crash,
+}
+
+fn afters() -> impl Strategy<Value = Vec<After>> {
+    let one = prop_oneof![3 => Just(After::Nothing), 3 => Just(After::Commit), 1 => Just(After::Abort), 1 => Just(After::Crash)];
+    prop::collection::vec(one, 40)
+}
+
+/// A join that has folded what is done: the first `done` arrivals and what was told of them.
+fn restore(arrivals: &[Arrival], done: usize, told: &[Told]) -> Join {
+    let mut join = Join::new(HORIZON);
+    let decided: Vec<i64> = told.iter().map(|(offset, _)| *offset).collect();
+    let times: HashMap<u8, i64> =
+        arrivals.iter().filter_map(|a| if let Arrival::Prediction(n, time) = a { Some((*n, *time)) } else { None }).collect();
+    for (offset, refused) in told {
+        if let (Arrival::Label(n, value, _), None) = (arrivals[*offset as usize], refused) {
+            join.restore_outcome(&id(n), f64::from(value), times[&n]);
+        }
+    }
+    for arrival in &arrivals[..done] {
+        if let Arrival::Prediction(n, time) = arrival {
+            join.restore_prediction(&id(*n), awaiting(*time));
+        }
+    }
+    for (offset, arrival) in arrivals[..done].iter().enumerate() {
+        if let Arrival::Label(n, value, time) = arrival {
+            join.restore_label(id(*n), label(offset as i64, f64::from(*value), *time), decided.contains(&(offset as i64)));
+        }
+    }
+    join
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #[test]
+    fn aborts_and_restarts_change_nothing(arrivals in arrivals(), afters in afters()) {
+        let mut calm = Join::new(HORIZON);
+        let wanted: Vec<Told> = arrivals.iter().enumerate().flat_map(|(i, a)| arrive(&mut calm, *a, i as i64)).collect();
+
+        let mut join = Join::new(HORIZON);
+        let (mut next, mut done, mut told, mut open) = (0, 0, Vec::new(), Vec::new());
+        let mut afters = afters.into_iter();
+        while next < arrivals.len() {
+            open.extend(arrive(&mut join, arrivals[next], next as i64));
+            next += 1;
+            match afters.next().unwrap_or(After::Commit) {
+                After::Nothing => {}
+                After::Commit => {
+                    join.commit();
+                    told.append(&mut open);
+                    done = next;
+                }
+                After::Abort => {
+                    join.abort();
+                    open.clear();
+                    next = done;
+                }
+                After::Crash => {
+                    join = restore(&arrivals, done, &told);
+                    open.clear();
+                    next = done;
+                }
+            }
+        }
+        told.append(&mut open);
+        prop_assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn a_label_ends_once_and_an_event_has_one_outcome(arrivals in arrivals()) {
+        let mut join = Join::new(HORIZON);
+        let mut told: Vec<Told> = arrivals.iter().enumerate().flat_map(|(i, a)| arrive(&mut join, *a, i as i64)).collect();
+        let held = join.waiting().1;
+        let labels = arrivals.iter().filter(|a| matches!(a, Arrival::Label(..))).count();
+        prop_assert_eq!(told.len() + held, labels);
+        let mut outcomes: Vec<u8> = told
+            .iter()
+            .filter(|(_, refused)| refused.is_none())
+            .map(|(offset, _)| match arrivals[*offset as usize] {
+                Arrival::Label(n, ..) | Arrival::Prediction(n, _) => n,
+            })
+            .collect();
+        let count = outcomes.len();
+        outcomes.sort_unstable();
+        outcomes.dedup();
+        prop_assert_eq!(outcomes.len(), count, "an event has two outcomes");
+        told.sort_unstable_by_key(|(offset, _)| *offset);
+        told.dedup_by_key(|(offset, _)| *offset);
+        prop_assert_eq!(told.len() + held, labels, "a label was told twice");
+    }
+}
+
+#[test]
+fn each_fate() {
+    let mut join = Join::new(HORIZON);
+    let mut told = Vec::new();
+    let story = [
+        Arrival::Label(1, true, 5),  // 0: waits
+        Arrival::Prediction(1, 3),   // joins 0
+        Arrival::Label(1, true, 6),  // 2: again
+        Arrival::Label(1, false, 6), // 3: otherwise
+        Arrival::Prediction(2, 4),
+        Arrival::Label(2, true, 15), // 5: more than 10 after
+        Arrival::Label(2, true, 14), // 6: in time
+        Arrival::Label(9, true, 8),  // 7: of nobody
+        Arrival::Prediction(3, 18),  // 7 may still find its event
+        Arrival::Prediction(4, 19),  // now no more
+    ];
+    for (offset, arrival) in story.into_iter().enumerate() {
+        told.extend(arrive(&mut join, arrival, offset as i64));
+    }
+    let refused = |offset, refusal| (offset, Some(refusal));
+    let wanted = [
+        (0, None),
+        refused(2, Refusal::Duplicate),
+        refused(3, Refusal::Conflict),
+        refused(5, Refusal::Late),
+        (6, None),
+        refused(7, Refusal::UnknownEvent),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(join.waiting(), (2, 0));
+}
+
+#[test]
+fn a_prediction_waits_for_two_horizons_of_labels() {
+    let mut join = Join::new(HORIZON);
+    arrive(&mut join, Arrival::Prediction(1, 0), 0);
+    arrive(&mut join, Arrival::Label(8, true, 20), 1);
+    assert_eq!(join.waiting(), (1, 1));
+    arrive(&mut join, Arrival::Label(9, true, 21), 2);
+    assert_eq!(join.waiting(), (0, 2));
+}

@@ -1,0 +1,150 @@
+//! The evaluator: joins each label to the prediction of its event, once, in whatever order they come; the outcome goes to
+//! `<p>.outcomes` and to every hop with a feature on the label. What is no label, or not the first, is rejected.
+//!
+//! `handler` is the pure task, `join` what waits for what; this file wires them to Kafka.
+
+mod config;
+mod handler;
+mod join;
+
+pub use config::Config;
+pub use handler::{EvaluatorTask, Schemas, Shared, reasons};
+
+use anyhow::Context as _;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use std::sync::Arc;
+use std::time::Duration;
+use tidemill_events::codec::{AvroSchema, HopCodec, OutcomeCodec, PredictionCodec, RawReader};
+use tidemill_events::topics::{PerPipeline, group, subject};
+use tidemill_events::{Layout, RecordSchema};
+use tidemill_kafka::pipelines::Follower;
+use tidemill_kafka::registry::{Blocking, Registry};
+use tidemill_kafka::transactional::{KafkaBroker, Settings};
+use tidemill_service::metrics::Labels;
+use tidemill_service::{Context, Service};
+use tidemill_stream::fault::Fault;
+use tidemill_stream::task::Until;
+use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
+use tidemill_task_sets::{Applied, RawSchemas, TaskSet, WriterSchemas, lookup, supervise};
+
+/// The stage's name, as it is in `from` and in the group.
+const STAGE: &str = "evaluator";
+
+/// The service.
+pub struct Evaluator;
+
+impl Service for Evaluator {
+    const NAME: &'static str = "tidemill-evaluator";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const LISTEN: &'static str = "127.0.0.1:8085";
+    type Config = Config;
+
+    async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
+        let common = config.as_ref();
+        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
+        let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
+        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+        let labels = Family::<Labels, Counter>::default();
+        context.metrics().register(|r| r.register("labels", "What became of labels", labels.clone()));
+        let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
+        let make = move |applied: &Applied| {
+            // a pipeline without `labels` learns nothing
+            let Some(horizon) = applied.pipeline.learning.labels.as_ref().map(|labels| labels.horizon) else { return Ok(Vec::new()) };
+            let stage = EvaluatorStage::new(applied, horizon, &registry, labels.clone())?;
+            let settings = stage.settings(&brokers, instance, fault);
+            Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock.clone())])
+        };
+        supervise(&context, follower, Box::new(make))?;
+        Ok(axum::Router::new())
+    }
+}
+
+/// The evaluator of one pipeline.
+struct EvaluatorStage {
+    shared: Shared,
+    labels: RecordSchema,
+    registry: Blocking,
+}
+
+impl EvaluatorStage {
+    fn new(applied: &Applied, horizon: i64, registry: &Blocking, told: Family<Labels, Counter>) -> Result<Self, Error> {
+        let pipeline = applied.pipeline.clone();
+        let layout = &pipeline.layout;
+        let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
+        let id = |topic| lookup(registry, layout, topic);
+        let hop = |position| Ok((position, HopCodec::new(layout, position, id(PerPipeline::Hop(position))?).map_err(fault)?));
+        let rejected = AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).map_err(fault)?;
+        let name = pipeline.name.clone();
+        let shared = Shared {
+            horizon,
+            topic: topic(layout, PerPipeline::Labels).into(),
+            predictions: PredictionCodec::new(layout, id(PerPipeline::Predictions)?).map_err(fault)?,
+            outcomes: OutcomeCodec::new(layout, id(PerPipeline::Outcomes)?).map_err(fault)?,
+            rejected: (rejected, id(PerPipeline::Rejected)?),
+            hops: std::iter::empty::<usize>().map(hop).collect::<Result<_, Error>>()?,
+            told: Arc::new(move |outcome| {
+                told.get_or_create(&Labels { pipeline: name.as_str().into(), stage: STAGE, outcome }).inc();
+            }),
+            pipeline: pipeline.clone(),
+        };
+        let labels = RecordSchema::parse(&layout.avro(PerPipeline::Labels)).map_err(|e| Error::Fatal(e.to_string()))?;
+        Ok(Self { shared, labels, registry: registry.clone() })
+    }
+
+    fn settings(&self, brokers: &str, instance: u32, fault: Option<Fault>) -> Settings {
+        let layout = &self.shared.pipeline.layout;
+        let group = group(STAGE, &layout.pipeline);
+        let hops = self.shared.hops.iter().map(|(position, _)| PerPipeline::Hop(*position));
+        Settings {
+            brokers: brokers.to_owned(),
+            slot: format!("{group}.{instance}"),
+            group,
+            inputs: INPUTS.iter().map(|t| topic(layout, *t)).collect(),
+            outputs: [PerPipeline::Outcomes, PerPipeline::Rejected].into_iter().chain(hops).map(|t| topic(layout, t)).collect(),
+            fault,
+        }
+    }
+}
+
+/// The input topics, in the order of `handler`'s indices.
+const INPUTS: [PerPipeline; 2] = [PerPipeline::Predictions, PerPipeline::Labels];
+
+fn topic(layout: &Layout, topic: PerPipeline) -> String {
+    topic.name(&layout.pipeline, &layout.entities)
+}
+
+impl Stage for EvaluatorStage {
+    type Task = EvaluatorTask;
+
+    fn open(&mut self, partition: i32, committed: &[Committed], task_bytes: &[u8], _: u64) -> Result<(EvaluatorTask, Vec<Restore>), Error> {
+        let layout = &self.shared.pipeline.layout;
+        let labels = RawSchemas::new(self.registry.clone(), subject(&self.shared.topic), self.labels.clone());
+        let schemas = RegistrySchemas { labels, writers: WriterSchemas::new(self.registry.clone(), []) };
+        let task = EvaluatorTask::new(self.shared.clone(), Box::new(schemas), partition, task_bytes)?;
+        let written = task.written();
+        let written = [
+            (handler::WRITTEN_OUTCOMES, PerPipeline::Outcomes, written.outcome),
+            (handler::WRITTEN_REJECTS, PerPipeline::Rejected, written.reject),
+        ];
+        let written = written.into_iter().filter_map(|(input, of, last)| Some((input, of, Until::Through(last?))));
+        let done = committed.iter().enumerate().filter_map(|(input, c)| Some((input, INPUTS[input], Until::Before(c.offset?))));
+        let restore = |(input, of, until)| Restore { input, topic: topic(layout, of), partition, until };
+        Ok((task, written.chain(done).map(restore).collect()))
+    }
+}
+
+struct RegistrySchemas {
+    labels: RawSchemas,
+    writers: WriterSchemas,
+}
+
+impl Schemas for RegistrySchemas {
+    fn label(&mut self, id: u32, appended_at: i64, now: i64) -> Result<Result<Arc<RawReader>, String>, Error> {
+        self.labels.get(id, appended_at, now)
+    }
+
+    fn writer(&mut self, id: u32) -> Result<AvroSchema, Error> {
+        self.writers.get(id)
+    }
+}

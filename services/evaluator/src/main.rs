@@ -1,0 +1,5 @@
+//! The evaluator's binary.
+
+fn main() -> std::process::ExitCode {
+    tidemill_service::run::<tidemill_evaluator::Evaluator>()
+}
