@@ -95,6 +95,7 @@ fn features() -> Json {
         "customer_tx_count_1d": 1.0, "customer_tx_count_7d": 1.0, "customer_tx_count_30d": 1.0,
         "customer_amount_mean_1d": 250.5, "customer_amount_mean_7d": 250.5, "customer_amount_mean_30d": 250.5,
         "terminal_tx_count_1d": 0.0, "terminal_tx_count_7d": 0.0, "terminal_tx_count_30d": 0.0,
+        "terminal_fraud_rate_1d": 0.0, "terminal_fraud_rate_7d": 0.0, "terminal_fraud_rate_30d": 0.0,
         "amount": 250.5, "is_night": 0.0, "is_weekend": 1.0
     })
 }

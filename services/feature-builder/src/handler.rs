@@ -115,8 +115,7 @@ impl Task for HopTask {
     fn restore(&mut self, record: &Record<'_>) -> Result<(), Error> {
         match self.decode(record)? {
             HopInput::Event(event) => self.state.restore(&event),
-            // no feature of this version looks at labels
-            HopInput::Outcome(_) => {}
+            HopInput::Outcome(outcome) => self.state.restore_outcome(&outcome),
         }
         Ok(())
     }
@@ -130,7 +129,11 @@ impl Task for HopTask {
                 event.features = features;
                 self.emit(event, record, out).map_err(fault)
             }
-            HopInput::Outcome(_) => Ok(()),
+            // the evaluator writes it to each hop that it is for, so it is sent on to none
+            HopInput::Outcome(outcome) => {
+                (self.shared.nulls)(self.state.process_outcome(&outcome));
+                Ok(())
+            }
         }
     }
 

@@ -116,3 +116,68 @@ impl Serving {
         Ok((features, found))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidemill_events::Outcome;
+    use tidemill_events::time::DAY;
+    use tidemill_features::HopState;
+
+    const T0: i64 = 17_000 * DAY;
+
+    fn serving() -> Serving {
+        let (file, event_schema) =
+            (include_str!("../../../examples/payments/pipeline.yaml"), include_str!("../../../examples/payments/payment.avsc"));
+        let record = records::Pipeline {
+            pipeline: "payments-fraud".into(),
+            pipeline_version: 1,
+            digest: String::new(),
+            file: file.into(),
+            event_schema: event_schema.into(),
+            applied_at: 0,
+        };
+        Serving::new(&record).unwrap()
+    }
+
+    fn outcome(offset: i64, event_time: i64, label: f64) -> Outcome {
+        Outcome {
+            event_id: "e".into(),
+            event_time,
+            source: Source { topic: "payments-fraud.labels".into(), partition: 0, offset },
+            from: Stage::default(),
+            merge_time: event_time + DAY,
+            entities: vec!["c".into(), "t".into()],
+            fields: Vec::new(),
+            label,
+            label_time: event_time + DAY,
+        }
+    }
+
+    /// The shares of frauds among the terminal's events of 1, 7 and 30 days that ended 7 days before `t`.
+    fn rates(serving: &Serving, terminal: Option<Vec<u8>>, t: i64) -> Vec<Value> {
+        let body = format!(
+            r#"{{"customer_id":"c","terminal_id":"t","amount":"1.00","event_time":"{}"}}"#,
+            tidemill_events::time::format_instant(t)
+        );
+        let event = serving.event(body.as_bytes(), 0).unwrap();
+        let (features, found) = serving.vector(&event, &[None, terminal]).unwrap();
+        assert_eq!(found[1].last_event, None, "an outcome is no event of the terminal");
+        features[9..12].to_vec()
+    }
+
+    #[test]
+    fn label_windows_are_those_of_the_moment_that_is_asked_for() {
+        let serving = serving();
+        let mut state = HopState::new(Arc::new(serving.hops[1].clone()));
+        state.restore_outcome(&outcome(0, T0, 1.0));
+        state.restore_outcome(&outcome(1, T0 + DAY, 0.0));
+        let packed = state.pack_from(0, usize::MAX).unwrap().0.remove(0).1;
+        let rates = |terminal, t| rates(&serving, terminal, t);
+        assert_eq!(rates(None, T0 + 8 * DAY), [0.0; 3].map(Value::Double), "no outcome is filled with 0");
+        assert_eq!(rates(Some(packed.clone()), T0 + 7 * DAY - 1), [0.0; 3].map(Value::Double), "not a microsecond too early");
+        assert_eq!(rates(Some(packed.clone()), T0 + 7 * DAY), [1.0; 3].map(Value::Double));
+        assert_eq!(rates(Some(packed.clone()), T0 + 8 * DAY), [0.0, 0.5, 0.5].map(Value::Double), "the first has left the day");
+        assert_eq!(rates(Some(packed), T0 + 14 * DAY), [0.0, 0.0, 0.5].map(Value::Double));
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tidemill_events::time::{DAY, MINUTE, SECOND};
 use tidemill_events::{Event, RecordSchema, Source, Stage, Value};
 use tidemill_expr::{Scope, compile};
-use tidemill_features::{Aggregate, FeatureSpec, Hop, HopSpec, HopState, KeyState};
+use tidemill_features::{Aggregate, FeatureSpec, Hop, HopSpec, HopState, KeyState, Of};
 
 const KEYS: u64 = 10_000;
 const BATCH: usize = 5_000;
@@ -24,7 +24,7 @@ fn hop(features: &[(Aggregate, i64)]) -> Result<Arc<Hop>, Box<dyn std::error::Er
     let features = features.iter().map(|(aggregate, days)| FeatureSpec {
         name: format!("{aggregate:?}_{days}d").into(),
         aggregate: *aggregate,
-        column: (*aggregate != Aggregate::Count).then_some(0),
+        of: if *aggregate == Aggregate::Count { Of::Events } else { Of::Column(0) },
         window: days * DAY,
         delay: 0,
         fill: None,

@@ -17,7 +17,7 @@ pub enum Error {
     /// The bytes are of a format that this version does not know.
     #[error("packed state of format {0}: this version reads format {known}", known = crate::pack::FORMAT)]
     Format(u8),
-    /// The bytes were packed under other columns or another horizon.
+    /// The bytes were packed under other columns, another horizon, or with or without outcomes.
     #[error("packed state of another specification ({found:016x}, here {expected:016x}): it must be rebuilt")]
     OtherSpec {
         /// Fingerprint in the bytes.

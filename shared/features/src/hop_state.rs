@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use tidemill_events::{Event, Value};
+use tidemill_events::{Event, Outcome, Value};
 
 /// A key and its packed state, for the online store.
 pub type Packed = (CompactString, Vec<u8>);
@@ -46,7 +46,7 @@ struct Undo {
 }
 
 impl HopState {
-    /// State without events.
+    /// State without events and outcomes.
     #[must_use]
     pub fn new(hop: Arc<Hop>) -> Self {
         let empty = KeyState::new(&hop);
@@ -101,12 +101,37 @@ impl HopState {
         nulls + self.slots[slot as usize].state.read(&self.hop, event.event_time, out)
     }
 
+    /// Folds `outcome`; the change lasts from [`HopState::commit`] on. Returns 1 if its label is no number,
+    /// which makes it null.
+    ///
+    /// Nothing changes where no feature looks at labels, or the outcome lacks this hop's key.
+    pub fn process_outcome(&mut self, outcome: &Outcome) -> u64 {
+        let key = self.hop.outcome_key(outcome);
+        if key.is_empty() {
+            return 0;
+        }
+        let (slot, created) = self.slot_of(key);
+        let (change, nulls) = self.fold_outcome(slot, outcome);
+        self.log.push(Undo { slot, created, change });
+        nulls
+    }
+
     /// Folds an event that is done, without features and without a transaction.
     pub fn restore(&mut self, event: &Event) {
         let key = self.hop.key(event);
         if !key.is_empty() {
             let (slot, _) = self.slot_of(key);
             self.fold(slot, event);
+            self.slots[slot as usize].state.compact();
+        }
+    }
+
+    /// Folds an outcome that is done, without a transaction.
+    pub fn restore_outcome(&mut self, outcome: &Outcome) {
+        let key = self.hop.outcome_key(outcome);
+        if !key.is_empty() {
+            let (slot, _) = self.slot_of(key);
+            self.fold_outcome(slot, outcome);
             self.slots[slot as usize].state.compact();
         }
     }
@@ -213,6 +238,14 @@ impl HopState {
         let cells = self.hop.cells(event, &mut nulls);
         let place = Place { event_time: event.event_time, partition: event.source.partition, offset: event.source.offset };
         let change = self.slots[slot as usize].state.insert(&self.hop, place, event.merge_time, &cells);
+        (change, nulls)
+    }
+
+    fn fold_outcome(&mut self, slot: u32, outcome: &Outcome) -> (Change, u64) {
+        let mut nulls = 0;
+        let label = self.hop.label(outcome, &mut nulls);
+        let place = Place { event_time: outcome.event_time, partition: outcome.source.partition, offset: outcome.source.offset };
+        let change = self.slots[slot as usize].state.insert_outcome(&self.hop, place, outcome.merge_time, label);
         (change, nulls)
     }
 }

@@ -1,36 +1,26 @@
-//! The state of one key: a set of entries in (event time, source) order.
+//! The state of one key: its events and its outcomes, each a set in (event time, source) order.
 
 use crate::Hop;
-use crate::column::{Cell, Column};
-use smallvec::SmallVec;
+use crate::column::{Cell, Kind};
+use crate::entries::Entries;
 
-/// Where an event stands in the set of its key.
+/// Where an event, or an outcome, stands in the set of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// When it happened, microseconds since 1970.
+    /// When the event happened, microseconds since 1970.
     pub event_time: i64,
-    /// Partition of its raw record.
+    /// Partition of its raw (or label) record.
     pub partition: i32,
-    /// Offset of its raw record.
+    /// Offset of its raw (or label) record.
     pub offset: i64,
 }
 
-/// The part of a [`Place`] that breaks ties of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Origin {
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-}
-
-/// The entries of one key. Times, origins and columns are arrays side by side, so that a search of
-/// the times touches few cache lines; 24 bytes an entry, and 16 (exact) or 8 (double) per column.
+/// The state of one key.
 #[derive(Debug, Clone)]
 pub struct KeyState {
-    pub(crate) times: Vec<i64>,
-    pub(crate) origins: Vec<Origin>,
-    pub(crate) columns: SmallVec<[Column; 1]>,
-    /// Entries before this index are dropped; they leave the memory in [`KeyState::compact`].
-    pub(crate) start: usize,
+    pub(crate) events: Entries,
+    /// Made for the first outcome: where no feature looks at labels, there is none.
+    pub(crate) outcomes: Option<Box<Entries>>,
     pub(crate) merge_time: i64,
     pub(crate) last_event_time: i64,
 }
@@ -38,28 +28,34 @@ pub struct KeyState {
 /// What an insertion changed, to take it back.
 #[derive(Debug, Clone, Copy)]
 pub struct Change {
-    /// Index of the new entry; `None` if it was too old to keep.
-    at: Option<usize>,
-    start: usize,
+    added: Added,
+    /// Where the kept events and outcomes began. A set has fewer than 2^32 entries, and the log of
+    /// changes is on the hot path.
+    starts: [u32; 2],
     merge_time: i64,
     last_event_time: i64,
 }
 
+/// The new entry's index.
+#[derive(Debug, Clone, Copy)]
+enum Added {
+    /// It was too old to keep.
+    Nothing,
+    Event(usize),
+    Outcome(usize),
+}
+
+/// How outcomes keep their labels.
+pub(crate) const LABEL: Kind = Kind::Double;
+
 impl KeyState {
-    /// The state of a key that no event has named.
+    /// The state of a key that no event and no outcome has named.
     #[must_use]
     pub fn new(hop: &Hop) -> Self {
-        Self {
-            times: Vec::new(),
-            origins: Vec::new(),
-            columns: hop.kinds().iter().map(|kind| Column::new(*kind)).collect(),
-            start: 0,
-            merge_time: i64::MIN,
-            last_event_time: i64::MIN,
-        }
+        Self { events: Entries::new(hop.kinds()), outcomes: None, merge_time: i64::MIN, last_event_time: i64::MIN }
     }
 
-    /// Largest merge time among the key's events, microseconds since 1970; `None` without events.
+    /// Largest merge time among the key's events and outcomes, microseconds since 1970; `None` without any.
     #[must_use]
     pub fn merge_time(&self) -> Option<i64> {
         (self.merge_time != i64::MIN).then_some(self.merge_time)
@@ -71,86 +67,94 @@ impl KeyState {
         (self.last_event_time != i64::MIN).then_some(self.last_event_time)
     }
 
-    /// Entries kept.
+    /// Events kept.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.times.len() - self.start
+        self.events.len()
     }
 
-    /// Whether no entry is kept.
+    /// Whether no event is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.events.is_empty()
+    }
+
+    /// Outcomes kept.
+    #[must_use]
+    pub fn outcomes(&self) -> usize {
+        self.outcomes.as_ref().map_or(0, |outcomes| outcomes.len())
     }
 
     /// Adds an event with the values that [`Hop::cells`] gave, and drops what its merge time makes too
     /// old. Each place is to be added once.
     pub fn insert(&mut self, hop: &Hop, place: Place, merge_time: i64, cells: &[Cell]) -> Change {
-        let mut change = Change { at: None, start: self.start, merge_time: self.merge_time, last_event_time: self.last_event_time };
-        self.merge_time = self.merge_time.max(merge_time);
+        let mut change = self.advance(hop, merge_time);
         self.last_event_time = self.last_event_time.max(place.event_time);
-        let cutoff = self.cutoff(hop);
-        while self.times.get(self.start).is_some_and(|time| *time <= cutoff) {
-            self.start += 1;
+        if place.event_time > self.cutoff(hop) {
+            change.added = Added::Event(self.events.add(place, cells));
         }
-        if place.event_time > cutoff {
-            let at = self.index_of(place);
-            self.put(at, place, cells);
-            change.at = Some(at);
+        change
+    }
+
+    /// As [`KeyState::insert`] an outcome of a hop that reads labels, with its label, at its event's time.
+    pub(crate) fn insert_outcome(&mut self, hop: &Hop, place: Place, merge_time: i64, label: Cell) -> Change {
+        let mut change = self.advance(hop, merge_time);
+        if place.event_time > self.label_cutoff(hop) {
+            let outcomes = self.outcomes.get_or_insert_with(|| Box::new(Entries::new(&[LABEL])));
+            change.added = Added::Outcome(outcomes.add(place, &[label]));
         }
         change
     }
 
     /// Takes back the newest change that is not yet taken back. No [`KeyState::compact`] may lie between.
     pub fn undo(&mut self, change: Change) {
-        if let Some(at) = change.at {
-            self.times.remove(at);
-            self.origins.remove(at);
-            for column in &mut self.columns {
-                column.remove(at);
-            }
+        match change.added {
+            Added::Nothing => {}
+            Added::Event(at) => self.events.remove(at),
+            Added::Outcome(at) => self.outcomes.iter_mut().for_each(|outcomes| outcomes.remove(at)),
         }
-        self.start = change.start;
+        let [events, outcomes] = change.starts;
+        self.events.start = events as usize;
+        if let Some(set) = &mut self.outcomes {
+            set.start = outcomes as usize;
+        }
         self.merge_time = change.merge_time;
         self.last_event_time = change.last_event_time;
     }
 
     /// Frees what was dropped, when that is much: constant time per entry in the long run.
     pub fn compact(&mut self) {
-        if self.start < 16 || self.start * 4 < self.times.len() {
-            return;
+        self.events.compact();
+        if let Some(outcomes) = &mut self.outcomes {
+            outcomes.compact();
         }
-        self.times.drain(..self.start);
-        self.origins.drain(..self.start);
-        for column in &mut self.columns {
-            column.drain(self.start);
-        }
-        self.start = 0;
     }
 
-    /// Entries at or before this time are dropped.
+    /// Events at or before this time are dropped.
     pub(crate) fn cutoff(&self, hop: &Hop) -> i64 {
         self.merge_time.saturating_sub(hop.horizon())
     }
 
-    /// Puts an entry before index `at`.
-    pub(crate) fn put(&mut self, at: usize, place: Place, cells: &[Cell]) {
-        self.times.insert(at, place.event_time);
-        self.origins.insert(at, Origin { partition: place.partition, offset: place.offset });
-        for (i, column) in self.columns.iter_mut().enumerate() {
-            column.insert(at, cells.get(i).copied().unwrap_or(Cell::Null));
-        }
+    /// Outcomes of events at or before this time are dropped.
+    pub(crate) fn label_cutoff(&self, hop: &Hop) -> i64 {
+        self.merge_time.saturating_sub(hop.label_horizon())
     }
 
-    /// Index of the first entry after `place`.
-    fn index_of(&self, place: Place) -> usize {
-        if self.times.last().is_none_or(|last| *last < place.event_time) {
-            return self.times.len();
+    /// Goes on to `merge_time` and drops what that makes too old. The change so far has nothing added.
+    fn advance(&mut self, hop: &Hop, merge_time: i64) -> Change {
+        let outcomes = self.outcomes.as_ref().map_or(0, |outcomes| outcomes.start);
+        let change = Change {
+            added: Added::Nothing,
+            starts: [self.events.start as u32, outcomes as u32],
+            merge_time: self.merge_time,
+            last_event_time: self.last_event_time,
+        };
+        self.merge_time = self.merge_time.max(merge_time);
+        self.events.evict(self.cutoff(hop));
+        let cutoff = self.label_cutoff(hop);
+        if let Some(outcomes) = &mut self.outcomes {
+            outcomes.evict(cutoff);
         }
-        let times = &self.times[self.start..];
-        let first = self.start + times.partition_point(|time| *time < place.event_time);
-        let ties = self.times[first..].partition_point(|time| *time == place.event_time);
-        let origin = Origin { partition: place.partition, offset: place.offset };
-        first + self.origins[first..first + ties].partition_point(|other| *other < origin)
+        change
     }
 }

@@ -1,17 +1,24 @@
-//! A key's state as bytes: the same bytes for the same set of events, and nothing trusted on the way back.
+//! A key's state as bytes: the same bytes for the same set of events and outcomes, and nothing trusted on
+//! the way back.
 //!
 //! ```text
-//! format: u8 · fingerprint: u64 · merge_time, merge_time - last_event_time: signed · count
-//! unit: u8 (times are whole 10^unit µs) · first time: signed, then the steps
-//! per entry: offset step << 1 | partition changed, the partition if so: signed
-//! per column: 0, or 1 and a bit per entry that has a value; values: signed, or 8 bytes of a double
+//! format: u8 · fingerprint: u64 · merge_time, merge_time - last_event_time: signed
+//! events, then outcomes if a feature looks at labels, each:
+//!   count; if it is not 0:
+//!   unit: u8 (times are whole 10^unit µs) · first time: signed, then the steps
+//!   per entry: offset step << 1 | partition changed, the partition if so: signed
+//!   per column: 0, or 1 and a bit per entry that has a value; values: signed, or 8 bytes of a double
 //! ```
-//! Fixed numbers are little-endian, all others varints; a state without events ends after merge_time.
+//! Fixed numbers are little-endian, all others varints; a state without events and outcomes ends after
+//! merge_time. Whether there are outcomes is in the fingerprint, so format 1 says no more about it.
 
 use crate::column::{Cell, Column, EXACT_LIMIT};
-use crate::key_state::Origin;
+use crate::entries::{Entries, Origin};
+use crate::key_state::LABEL;
 use crate::varint::{Reader, put_signed, put_small};
 use crate::{Error, Hop, KeyState, Place};
+
+const OUTSIDE: Error = Error::Damaged("an entry is outside its time");
 
 /// The format that this version writes and reads.
 pub(crate) const FORMAT: u8 = 1;
@@ -26,6 +33,57 @@ impl KeyState {
             return;
         }
         put_signed(out, i128::from(self.merge_time) - i128::from(self.last_event_time));
+        self.events.pack(out);
+        if hop.reads_labels() {
+            match &self.outcomes {
+                Some(outcomes) => outcomes.pack(out),
+                None => put_small(out, 0),
+            }
+        }
+    }
+
+    /// Reads what [`KeyState::pack`] wrote under the same hop. Every other input is an error; memory is
+    /// bounded by a small multiple of the input's length.
+    ///
+    /// # Errors
+    /// [`Error`] says what is wrong with the bytes.
+    pub fn unpack(bytes: &[u8], hop: &Hop) -> Result<Self, Error> {
+        let mut reader = Reader::new(bytes);
+        let format = reader.byte()?;
+        if format != FORMAT {
+            return Err(Error::Format(format));
+        }
+        let (found, expected) = (u64::from_le_bytes(reader.array()?), hop.fingerprint());
+        if found != expected {
+            return Err(Error::OtherSpec { found, expected });
+        }
+        let mut state = KeyState::new(hop);
+        state.merge_time = time(reader.signed()?)?;
+        if state.merge_time().is_some() {
+            state.last_event_time = time(i128::from(state.merge_time) - bounded(reader.signed()?)?)?;
+            state.events.unpack(&mut reader)?;
+            let (cutoff, label_cutoff) = (state.cutoff(hop), state.label_cutoff(hop));
+            if !state.events.lie_in(cutoff, state.last_event_time) {
+                return Err(OUTSIDE);
+            }
+            if hop.reads_labels() {
+                let mut outcomes = Entries::new(&[LABEL]);
+                outcomes.unpack(&mut reader)?;
+                if !outcomes.lie_in(label_cutoff, i64::MAX) {
+                    return Err(OUTSIDE);
+                }
+                state.outcomes = Some(Box::new(outcomes)).filter(|outcomes| !outcomes.is_empty());
+            }
+        }
+        if reader.remaining() > 0 {
+            return Err(Error::Damaged("bytes follow its end"));
+        }
+        Ok(state)
+    }
+}
+
+impl Entries {
+    fn pack(&self, out: &mut Vec<u8>) {
         put_small(out, self.len() as u64);
         if self.is_empty() {
             return;
@@ -77,34 +135,8 @@ impl KeyState {
         }
     }
 
-    /// Reads what [`KeyState::pack`] wrote under the same hop. Every other input is an error; memory is
-    /// bounded by a small multiple of the input's length.
-    ///
-    /// # Errors
-    /// [`Error`] says what is wrong with the bytes.
-    pub fn unpack(bytes: &[u8], hop: &Hop) -> Result<Self, Error> {
-        let mut reader = Reader::new(bytes);
-        let format = reader.byte()?;
-        if format != FORMAT {
-            return Err(Error::Format(format));
-        }
-        let (found, expected) = (u64::from_le_bytes(reader.array()?), hop.fingerprint());
-        if found != expected {
-            return Err(Error::OtherSpec { found, expected });
-        }
-        let mut state = KeyState::new(hop);
-        state.merge_time = time(reader.signed()?)?;
-        if state.merge_time().is_some() {
-            state.last_event_time = time(i128::from(state.merge_time) - bounded(reader.signed()?)?)?;
-            state.unpack_entries(hop, &mut reader)?;
-        }
-        if reader.remaining() > 0 {
-            return Err(Error::Damaged("bytes follow its end"));
-        }
-        Ok(state)
-    }
-
-    fn unpack_entries(&mut self, hop: &Hop, reader: &mut Reader<'_>) -> Result<(), Error> {
+    /// Reads entries into a set that has none.
+    fn unpack(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
         let count = reader.small()?;
         // an entry takes two bytes at least: a count beyond that is refused before anything is allocated
         let count = usize::try_from(count).ok().filter(|n| *n <= reader.remaining() / 2).ok_or(Error::Truncated)?;
@@ -127,9 +159,6 @@ impl KeyState {
         }
         if self.places().zip(self.places().skip(1)).any(|(a, b)| a > b) {
             return Err(Error::Damaged("its entries are out of order"));
-        }
-        if self.times[0] <= self.cutoff(hop) || self.times[count - 1] > self.last_event_time {
-            return Err(Error::Damaged("an entry is outside its time"));
         }
         self.columns.iter_mut().try_for_each(|column| unpack_column(column, count, reader))
     }
@@ -154,6 +183,11 @@ impl KeyState {
             return Err(Error::Damaged("its unit of time is not the coarsest"));
         }
         Ok(())
+    }
+
+    /// Whether all times are after `cutoff`, and none is after `last`.
+    fn lie_in(&self, cutoff: i64, last: i64) -> bool {
+        self.times.first().is_none_or(|first| *first > cutoff) && self.times.last().is_none_or(|time| *time <= last)
     }
 
     fn places(&self) -> impl Iterator<Item = Place> + Clone {

@@ -19,6 +19,17 @@ pub enum Aggregate {
     Max,
 }
 
+/// What a feature aggregates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Of {
+    /// The events themselves: a count.
+    Events,
+    /// The values of one of [`HopSpec::columns`].
+    Column(usize),
+    /// The labels of outcomes, each at its event's time. They can be aggregated, not counted.
+    Label,
+}
+
 /// One column of the feature vector: a feature over one of its windows.
 #[derive(Debug, Clone)]
 pub struct FeatureSpec {
@@ -26,8 +37,8 @@ pub struct FeatureSpec {
     pub name: CompactString,
     /// How.
     pub aggregate: Aggregate,
-    /// Of which [`HopSpec::columns`]; `None` for a count.
-    pub column: Option<usize>,
+    /// Of what.
+    pub of: Of,
     /// Window length `w`, microseconds: the window is `(t-d-w, t-d]`.
     pub window: i64,
     /// Delay `d`, microseconds.
@@ -52,6 +63,12 @@ pub struct HopSpec {
 }
 
 impl HopSpec {
+    /// Whether a feature looks at labels: then the outcomes of the entity's events belong into the hop's input.
+    #[must_use]
+    pub fn reads_labels(&self) -> bool {
+        self.features.iter().any(|feature| feature.of == Of::Label)
+    }
+
     /// The key of this entity in an event's fields: the text of its field, or its fields' together; empty
     /// where one of them is missing.
     #[must_use]

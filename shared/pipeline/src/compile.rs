@@ -59,11 +59,13 @@ fn assemble(
         Some(entry) => source::read(reader, entry, schema),
         None => (None, None),
     };
+    let has_labels = fields.has("labels");
     let learning = learning::read(reader, &mut fields);
     let expectations = fields.optional("expect").map(|e| expect::read(reader, e, events.as_ref())).unwrap_or_default();
     let faults = reader.faults();
     let lateness = source.as_ref().map_or(0, |s| s.lateness);
-    let entities = fields.required(reader, "entities").map(|e| entities::read(reader, e, events.as_ref(), lateness));
+    let context = entities::Context { events: events.as_ref(), lateness, has_labels };
+    let entities = fields.required(reader, "entities").map(|e| entities::read(reader, e, context));
     let mut places = Vec::new();
     let entities::Entities { hops, places: columns } = entities.unwrap_or_default();
     places.extend(columns);

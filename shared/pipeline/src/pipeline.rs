@@ -40,6 +40,16 @@ pub struct Pipeline {
     pub learning: Learning,
 }
 
+impl Pipeline {
+    /// The positions of the hops, among [`Pipeline::hops`], with a feature on labels: an outcome belongs
+    /// into the input of each of them, under the key that its event has there.
+    #[must_use]
+    pub fn label_hops(&self) -> Vec<usize> {
+        let hops = self.hops.iter().enumerate();
+        hops.filter(|(_, hop)| hop.reads_labels()).map(|(position, _)| position).collect()
+    }
+}
+
 /// Compiles a pipeline as it was applied.
 ///
 /// # Errors

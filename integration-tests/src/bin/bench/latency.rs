@@ -81,7 +81,8 @@ fn measure(stack: &Stack, pipeline: &Pipeline, file: &str, rate: u64, events: u6
 /// For each topic after raw, the median of microseconds between an event's append there and in the topic before.
 fn hops(stack: &Stack, pipeline: &Pipeline) -> Result<Vec<(&'static str, i64)>> {
     let mut before: HashMap<(i64, i64), i64> = HashMap::new();
-    let mut scan = Scan::all(&stack.environment.kafka, &pipeline.topic("raw"), Isolation::ReadCommitted)?;
+    let raw = pipeline.topic("raw");
+    let mut scan = Scan::all(&stack.environment.kafka, &raw, Isolation::ReadCommitted)?;
     while let Some(record) = scan.next()? {
         before.insert((record.partition().into(), record.offset()), record.appended_at());
     }
@@ -92,6 +93,10 @@ fn hops(stack: &Stack, pipeline: &Pipeline) -> Result<Vec<(&'static str, i64)>> 
         let mut scan = Scan::all(&stack.environment.kafka, &pipeline.topic(topic), Isolation::ReadCommitted)?;
         while let Some(record) = scan.next()? {
             let source = reader.decode(record.payload())?["source"].take();
+            if source["topic"] != raw.as_str() {
+                // an outcome, which derives from a label
+                continue;
+            }
             let at = (source["partition"].as_i64().context("no partition")?, source["offset"].as_i64().context("no offset")?);
             now.insert(at, record.appended_at());
         }

@@ -5,7 +5,7 @@ use crate::online::NoStore;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use tidemill_events::time::DAY;
-use tidemill_events::{Source, Value};
+use tidemill_events::{Outcome, Source, Value};
 
 const FILE: &str = include_str!("../../../../examples/payments/pipeline.yaml");
 const SCHEMA: &str = include_str!("../../../../examples/payments/payment.avsc");
@@ -47,6 +47,20 @@ impl Line {
         }
     }
 
+    /// What the evaluator writes: the outcome goes into the input of the terminal's hop.
+    fn label(&mut self, outcome: &Outcome) {
+        assert_eq!(self.pipeline.label_hops(), [1]);
+        let mut out = Outputs::default();
+        self.second.process(&record(&self.encoded(outcome)), 0, &mut out).unwrap();
+        assert_eq!(out.len(), 0, "nobody sends an outcome on");
+    }
+
+    fn encoded(&self, outcome: &Outcome) -> Vec<u8> {
+        let mut payload = Vec::new();
+        self.second.shared.input.encode_outcome(outcome, &mut payload).unwrap();
+        payload
+    }
+
     fn run(&mut self, event: &Event) -> Vector {
         let mut valid = Vec::new();
         self.first.shared.input.encode_event(event, &mut valid).unwrap();
@@ -59,11 +73,13 @@ impl Line {
     }
 }
 
+fn record(payload: &[u8]) -> Record<'_> {
+    Record { topic: 0, partition: 0, offset: 0, timestamp: 0, key: None, payload: Some(payload), traceparent: Some(b"00-trace") }
+}
+
 fn step(task: &mut HopTask, payload: &[u8], partitions: u32) -> (Vec<u8>, Vec<u8>) {
-    let record =
-        Record { topic: 0, partition: 0, offset: 0, timestamp: 0, key: None, payload: Some(payload), traceparent: Some(b"00-trace") };
     let mut out = Outputs::default();
-    task.process(&record, 0, &mut out).unwrap();
+    task.process(&record(payload), 0, &mut out).unwrap();
     let output = out.iter().next().unwrap();
     assert_eq!(out.len(), 1, "one record in, one out");
     assert_eq!(output.partition, partition_of(output.key.unwrap(), partitions));
@@ -92,8 +108,27 @@ fn event(offset: i64, event_time: i64, customer: &str, terminal: &str, cents: i6
     }
 }
 
-/// Customer counts and means over 1, 7 and 30 days, terminal counts over the same, 7 days ago, and the amount.
-fn naive(past: &[(i64, String, String, i64)]) -> Vec<f64> {
+/// The label of `event`, `after` microseconds later.
+fn outcome(offset: i64, event: &Event, after: i64, label: f64) -> Outcome {
+    Outcome {
+        event_id: event.event_id.clone(),
+        event_time: event.event_time,
+        source: Source { topic: "payments-fraud.labels".into(), partition: 0, offset },
+        from: Stage { stage: "evaluator".into(), partition: 0 },
+        merge_time: event.event_time + after,
+        entities: event.entities.clone(),
+        fields: vec![Value::Null; event.fields.len()],
+        label,
+        label_time: event.event_time + after,
+    }
+}
+
+/// A payment's time, customer, terminal and cents.
+type Payment = (i64, String, String, i64);
+
+/// Customer counts and means over 1, 7 and 30 days, terminal counts over the same, 7 days ago, the shares
+/// of frauds in those (`labels`: event time, terminal, label), and the amount.
+fn naive(past: &[Payment], labels: &[(i64, String, f64)]) -> Vec<f64> {
     let (t, customer, terminal, cents) = past.last().unwrap();
     let days = [DAY, 7 * DAY, 30 * DAY];
     let of = |key: usize, delay: i64, w: i64| -> Vec<i64> {
@@ -107,21 +142,35 @@ fn naive(past: &[(i64, String, String, i64)]) -> Vec<f64> {
         let cents = of(0, 0, w);
         Decimal::new(cents.iter().sum(), 2).to_string().parse::<f64>().unwrap() / cents.len() as f64
     });
-    [&count(0, 0)[..], &mean, &count(1, 7 * DAY), &[*cents as f64 / 100.0]].concat()
+    let rate = days.map(|w| {
+        let seen = labels.iter().filter(|(at, m, _)| m == terminal && *at > t - 7 * DAY - w && *at <= t - 7 * DAY);
+        let (sum, count) = seen.fold((0.0, 0.0), |(sum, count), (_, _, label)| (sum + label, count + 1.0));
+        if count == 0.0 { 0.0 } else { sum / count }
+    });
+    [&count(0, 0)[..], &mean, &count(1, 7 * DAY), &rate, &[*cents as f64 / 100.0]].concat()
 }
 
 proptest! {
     #[test]
-    fn vectors_equal_sums_over_a_list(payments in prop::collection::vec((0..3i64, 0..4u8, 0..3u8, 0..100_000i64), 1..120)) {
+    fn vectors_equal_sums_over_a_list(
+        payments in prop::collection::vec((0..3i64, 0..4u8, 0..3u8, 0..100_000i64, prop::option::of(any::<bool>())), 1..120),
+    ) {
         let mut line = Line::new();
-        let (mut t, mut past) = (T0, Vec::new());
-        for (offset, (gap, customer, terminal, cents)) in payments.into_iter().enumerate() {
+        let (mut t, mut past, mut labels, mut waiting) = (T0, Vec::new(), Vec::new(), std::collections::VecDeque::new());
+        for (offset, (gap, customer, terminal, cents, fraud)) in payments.into_iter().enumerate() {
             t += gap * DAY / 2;
+            // a label comes five days after its event
+            while let Some((paid, label)) = waiting.pop_front_if(|(paid, _): &mut (Event, f64)| paid.event_time + 5 * DAY <= t) {
+                line.label(&outcome(labels.len() as i64, &paid, 5 * DAY, label));
+                labels.push((paid.event_time, paid.entities[1].to_string(), label));
+            }
             let (customer, terminal) = (format!("c{customer}"), format!("t{terminal}"));
-            let vector = line.run(&event(offset as i64, t, &customer, &terminal, cents));
+            let event = event(offset as i64, t, &customer, &terminal, cents);
+            let vector = line.run(&event);
+            waiting.extend(fraud.map(|fraud| (event, f64::from(u8::from(fraud)))));
             past.push((t, customer, terminal, cents));
             let told: Vec<f64> = vector.features.iter().map(|v| v.as_f64().unwrap()).collect();
-            prop_assert_eq!(&told[..10], &naive(&past)[..]);
+            prop_assert_eq!(&told[..13], &naive(&past, &labels)[..]);
             if offset % 3 == 0 {
                 line.first.commit(1, false);
                 line.second.commit(1, false);
@@ -162,9 +211,50 @@ fn abort_takes_the_batch_back_and_restore_folds_it() {
 
     let mut valid = Vec::new();
     again.first.shared.input.encode_event(&event(0, T0, "c", "t", 100), &mut valid).unwrap();
-    let record = Record { topic: 0, partition: 0, offset: 0, timestamp: 0, key: None, payload: Some(&valid), traceparent: None };
-    again.first.restore(&record).unwrap();
+    again.first.restore(&record(&valid)).unwrap();
 
     let next = event(2, T0 + 2, "c", "t2", 500);
     assert_eq!(line.run(&next).features[..6], again.run(&next).features[..6]);
+}
+
+/// The shares of frauds among the terminal's events of 1, 7 and 30 days that ended 7 days ago.
+fn rates(vector: &Vector) -> &[Value] {
+    &vector.features[9..12]
+}
+
+#[test]
+fn an_outcome_counts_once_it_is_committed_and_after_a_restart() {
+    let (mut line, mut again) = (Line::new(), Line::new());
+    let first = event(0, T0, "c", "t", 100);
+    let fraud = outcome(0, &first, 3 * DAY, 1.0);
+    line.run(&first);
+    line.second.commit(1, false);
+    line.label(&fraud);
+    line.second.abort();
+    let later = |offset| event(offset, T0 + 8 * DAY - 1, "c2", "t", 100);
+    assert_eq!(rates(&line.run(&later(1))), [0.0, 0.0, 0.0].map(Value::Double), "the outcome was aborted");
+    line.second.abort();
+    line.label(&fraud);
+    line.second.commit(2, false);
+    let vector = line.run(&later(2));
+    assert_eq!(rates(&vector), [1.0, 1.0, 1.0].map(Value::Double));
+
+    again.second.restore(&record(&line.encoded(&fraud))).unwrap();
+    assert_eq!(rates(&again.run(&later(2))), rates(&vector));
+}
+
+#[test]
+fn an_outcome_changes_nothing_at_a_hop_that_reads_no_labels_or_without_its_key() {
+    let mut line = Line::new();
+    let first = event(0, T0, "c", "", 100);
+    let outcome = outcome(0, &first, DAY, 1.0);
+    line.label(&outcome);
+    assert_eq!(line.second.state().len(), 0, "it has no terminal");
+
+    let mut payload = Vec::new();
+    line.first.shared.input.encode_outcome(&outcome, &mut payload).unwrap();
+    let mut out = Outputs::default();
+    line.first.process(&record(&payload), 0, &mut out).unwrap();
+    line.first.restore(&record(&payload)).unwrap();
+    assert_eq!((out.len(), line.first.state().len()), (0, 0), "customers have no feature on labels");
 }

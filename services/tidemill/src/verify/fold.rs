@@ -6,7 +6,7 @@ use super::report::{At, Invariant, Section, Violation};
 use super::vectors::{Compared, Vectors};
 use crate::value::show;
 use std::sync::Arc;
-use tidemill_events::{Event, Layout, Value};
+use tidemill_events::{Event, Layout, Outcome, Value};
 use tidemill_expr::Program;
 use tidemill_features::{Hop, HopState, feature};
 
@@ -87,6 +87,13 @@ impl<'a> Fold<'a> {
             self.compare(record, event, self.layout.hop_features.len(), &row);
         }
         self.scratch = computed;
+    }
+
+    /// Takes up the next record, an outcome.
+    pub(super) fn outcome(&mut self, outcome: &Outcome) {
+        self.state.process_outcome(outcome);
+        self.state.commit();
+        self.recount.outcome(outcome);
     }
 
     /// What was found, and the state at the end.

@@ -50,7 +50,7 @@ impl Online {
         self.section.check(expected, || Violation {
             at: None,
             event_id: None,
-            expected: "no state that no event made".into(),
+            expected: "no state that no event or outcome made".into(),
             found: String::from_utf8_lossy(name).into_owned(),
         });
     }
@@ -125,7 +125,7 @@ mod tests {
             [
                 "tm:{p:1:customer:2}:k:a = 01 / no such key",
                 "tm:{p:1:customer:2}:k:b = 02 / 03",
-                "no state that no event made / tm:{p:1:customer:3}:k:a"
+                "no state that no event or outcome made / tm:{p:1:customer:3}:k:a"
             ]
         );
     }

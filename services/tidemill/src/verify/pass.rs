@@ -191,7 +191,16 @@ impl<'a> Pass<'a> {
         let mut fold = Fold::new(&pipeline.layout, vectors, hop, engine, &row);
         let decoder = &mut self.decoder;
         read(self.cluster, &self.bar, &topic, Some(partition), |record| {
-            let HopInput::Event(event) = decoder.hop(hop, record.payload())? else { return Ok(()) };
+            let event = match decoder.hop(hop, record.payload())? {
+                HopInput::Event(event) => event,
+                // it derives from a label: what is counted by raw record does not count it
+                HopInput::Outcome(outcome) => {
+                    if record.offset() < until {
+                        fold.outcome(&outcome);
+                    }
+                    return Ok(());
+                }
+            };
             let derived = derived(&topic, record, &event.source);
             let key = event.entities.get(hop).filter(|key| !key.is_empty()).unwrap_or(&event.event_id);
             take(&derived, &event.event_id, key, event.merge_time);

@@ -6,15 +6,17 @@ use compact_str::CompactString;
 use rust_decimal::Decimal;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use tidemill_events::{Event, Value};
+use tidemill_events::{Event, Outcome, Value};
 use tidemill_expr::Ty;
-use tidemill_features::{Aggregate, FeatureSpec, Hop};
+use tidemill_features::{Aggregate, FeatureSpec, Hop, Of};
 
 /// Windows with more entries than this are added up only now and then, so that hot keys do not make the
 /// work quadratic.
 const ALWAYS: usize = 1_000;
+/// Labels that are whole numbers up to this add up without rounding, in any order.
+const WHOLE: f64 = 1e6;
 
-/// The events of one hop-input partition by key, as far as a window may see them.
+/// The events and outcomes of one hop-input partition by key, as far as a window may see them.
 pub(super) struct Recount {
     hop: Arc<Hop>,
     /// Which columns of the hop hold integers or decimals; doubles are not for this check.
@@ -26,6 +28,10 @@ pub(super) struct Recount {
 struct Key {
     /// In order of event time.
     entries: VecDeque<Entry>,
+    /// Event times and labels, in order of event time.
+    labels: VecDeque<(i64, Decimal)>,
+    /// A label was no whole number: what is made of labels is a sum of doubles, and not for this check.
+    has_inexact_labels: bool,
     merge_time: Option<i64>,
     events: usize,
 }
@@ -53,6 +59,14 @@ impl Recount {
         Self { hop, is_exact, keys: HashMap::new() }
     }
 
+    /// Takes up `outcome`.
+    pub(super) fn outcome(&mut self, outcome: &Outcome) {
+        let text = self.hop.outcome_key(outcome);
+        if !text.is_empty() {
+            self.keys.entry(text.into()).or_default().label(outcome, &self.hop);
+        }
+    }
+
     /// Takes up `event` and compares `features`, the hop's, with those added up here. Returns how many
     /// were compared, and those that differ.
     pub(super) fn check(&mut self, event: &Event, features: &[Value]) -> (u64, Vec<Wrong>) {
@@ -65,14 +79,14 @@ impl Recount {
             self.keys.insert(text.into(), Key::default());
         }
         let Some(key) = self.keys.get_mut(text) else { return (0, Vec::new()) };
-        key.take(event, values, self.hop.horizon());
-        if key.events % (1 + key.entries.len() / ALWAYS) != 0 {
+        key.take(event, values, &self.hop);
+        if key.events % (1 + key.entries.len().max(key.labels.len()) / ALWAYS) != 0 {
             return (0, Vec::new());
         }
         let mut checked = 0;
         let mut wrong = Vec::new();
         for (index, (feature, found)) in self.hop.spec().features.iter().zip(features).enumerate() {
-            if feature.column.is_some_and(|column| !self.is_exact[column]) {
+            if matches!(feature.of, Of::Column(column) if !self.is_exact[column]) {
                 continue;
             }
             if let Some(expected) = key.feature(feature, event.event_time) {
@@ -88,19 +102,39 @@ impl Recount {
 }
 
 impl Key {
-    fn take(&mut self, event: &Event, values: Vec<Option<Decimal>>, horizon: i64) {
+    fn take(&mut self, event: &Event, values: Vec<Option<Decimal>>, hop: &Hop) {
         self.events += 1;
-        let merge_time = self.merge_time.map_or(event.merge_time, |m| m.max(event.merge_time));
-        self.merge_time = Some(merge_time);
-        // what is too old for every window is forgotten, also where an event of the past would still see it
-        let cutoff = merge_time.saturating_sub(horizon);
-        while self.entries.front().is_some_and(|e| e.time <= cutoff) {
-            self.entries.pop_front();
-        }
-        if event.event_time > cutoff {
+        let merge_time = self.advance(event.merge_time, hop);
+        if event.event_time > merge_time.saturating_sub(hop.horizon()) {
             let at = self.entries.partition_point(|e| e.time <= event.event_time);
             self.entries.insert(at, Entry { time: event.event_time, values });
         }
+    }
+
+    fn label(&mut self, outcome: &Outcome, hop: &Hop) {
+        let merge_time = self.advance(outcome.merge_time, hop);
+        if outcome.event_time <= merge_time.saturating_sub(hop.label_horizon()) || !outcome.label.is_finite() {
+            return;
+        }
+        if outcome.label.fract() != 0.0 || outcome.label.abs() > WHOLE {
+            self.has_inexact_labels = true;
+            return;
+        }
+        let at = self.labels.partition_point(|(time, _)| *time <= outcome.event_time);
+        self.labels.insert(at, (outcome.event_time, Decimal::from(outcome.label as i64)));
+    }
+
+    /// What is too old for every window is forgotten, also where an event of the past would still see it.
+    fn advance(&mut self, merge_time: i64, hop: &Hop) -> i64 {
+        let merge_time = self.merge_time.map_or(merge_time, |m| m.max(merge_time));
+        self.merge_time = Some(merge_time);
+        while self.entries.front().is_some_and(|e| e.time <= merge_time.saturating_sub(hop.horizon())) {
+            self.entries.pop_front();
+        }
+        while self.labels.front().is_some_and(|(time, _)| *time <= merge_time.saturating_sub(hop.label_horizon())) {
+            self.labels.pop_front();
+        }
+        merge_time
     }
 
     /// The feature at time `t`; `None` where this is not for us to say.
@@ -110,19 +144,21 @@ impl Key {
         let first = self.entries.partition_point(|e| e.time <= start);
         let last = self.entries.partition_point(|e| e.time <= end).max(first);
         let window = self.entries.range(first..last);
-        match (feature.aggregate, feature.column) {
-            (Aggregate::Count, _) if window.len() == 0 => Some(Some(feature.fill.unwrap_or(0.0))),
-            (Aggregate::Count, _) => Some(Some(window.len() as f64)),
-            (Aggregate::Sum | Aggregate::Mean, Some(column)) => {
-                let (sum, count) = add_up(window.filter_map(|e| e.values[column]))?;
-                Some(match count {
-                    0 => feature.fill,
-                    _ if feature.aggregate == Aggregate::Sum => Some(sum),
-                    _ => Some(sum / count as f64),
-                })
+        let (sum, count) = match (feature.aggregate, feature.of) {
+            (Aggregate::Count, _) if window.len() == 0 => return Some(Some(feature.fill.unwrap_or(0.0))),
+            (Aggregate::Count, _) => return Some(Some(window.len() as f64)),
+            (Aggregate::Sum | Aggregate::Mean, Of::Column(column)) => add_up(window.filter_map(|e| e.values[column]))?,
+            (Aggregate::Sum | Aggregate::Mean, Of::Label) if !self.has_inexact_labels => {
+                let window = self.labels.iter().filter(|(time, _)| start < *time && *time <= end);
+                add_up(window.map(|(_, label)| *label))?
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(match count {
+            0 => feature.fill,
+            _ if feature.aggregate == Aggregate::Sum => Some(sum),
+            _ => Some(sum / count as f64),
+        })
     }
 }
 

@@ -231,6 +231,8 @@ fn assert_found(found: &[String], parts: &[&str]) {
     assert!(missing.is_empty() && more.is_empty(), "missing {missing:?}\nmore than expected {more:#?}");
 }
 
+mod labels;
+
 #[test]
 fn a_world_that_is_right_holds() {
     let world = World::new();

@@ -4,13 +4,13 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 use std::sync::Arc;
 use tidemill_events::time::HOUR;
-use tidemill_events::{Event, RecordSchema, Source, Stage, Value};
+use tidemill_events::{Event, Outcome, RecordSchema, Source, Stage, Value};
 use tidemill_expr::{Scope, compile};
-use tidemill_features::{Aggregate, FeatureSpec, Hop, HopSpec};
+use tidemill_features::{Aggregate, FeatureSpec, Hop, HopSpec, Of};
 
 pub(crate) const LATENESS: i64 = 2 * HOUR;
 
-const SCHEMA: &str = r#"{"type":"record","name":"Payment","fields":[
+pub(crate) const SCHEMA: &str = r#"{"type":"record","name":"Payment","fields":[
     {"name":"amount","type":["null",{"type":"bytes","logicalType":"decimal","precision":18,"scale":2}]},
     {"name":"distance","type":["null","double"]},
     {"name":"items","type":"long"}]}"#;
@@ -21,21 +21,27 @@ pub(crate) fn hop() -> Arc<Hop> {
 }
 
 pub(crate) fn hop_with(columns: &[&str], windows: &[(i64, i64)]) -> Arc<Hop> {
+    hop_with_labels(columns, windows, &[])
+}
+
+/// As [`hop_with`], and with features on labels over `label_windows`.
+pub(crate) fn hop_with_labels(columns: &[&str], windows: &[(i64, i64)], label_windows: &[(i64, i64)]) -> Arc<Hop> {
     let schema = RecordSchema::parse(SCHEMA).unwrap();
     let scope = Scope::from(&schema);
     let mut features = Vec::new();
-    for (i, (delay, window)) in windows.iter().enumerate() {
+    let mut add = |aggregate, of, (delay, window): &(i64, i64), fill| {
+        let name = format!("f{}", features.len()).into();
+        features.push(FeatureSpec { name, aggregate, of, window: *window, delay: *delay, fill });
+    };
+    let all = [Aggregate::Sum, Aggregate::Mean, Aggregate::Min, Aggregate::Max];
+    for (i, window) in windows.iter().enumerate() {
         let fill = (i == 1).then_some(-1.0);
-        let mut add = |aggregate, column| {
-            let name = format!("f{}", features.len()).into();
-            features.push(FeatureSpec { name, aggregate, column, window: *window, delay: *delay, fill });
-        };
-        add(Aggregate::Count, None);
-        for column in 0..columns.len() {
-            for aggregate in [Aggregate::Sum, Aggregate::Mean, Aggregate::Min, Aggregate::Max] {
-                add(aggregate, Some(column));
-            }
-        }
+        add(Aggregate::Count, Of::Events, window, fill);
+        let columns = (0..columns.len()).flat_map(|column| all.map(|aggregate| (aggregate, Of::Column(column))));
+        columns.for_each(|(aggregate, of)| add(aggregate, of, window, fill));
+    }
+    for (i, window) in label_windows.iter().enumerate() {
+        all.iter().for_each(|aggregate| add(*aggregate, Of::Label, window, (i == 1).then_some(0.0)));
     }
     let columns = columns.iter().map(|source| compile(source, &scope).unwrap()).collect();
     let spec = HopSpec { entity: "customer".into(), key: vec![0], columns, features, lateness: LATENESS };
@@ -93,19 +99,71 @@ pub(crate) fn made(keys: u8) -> impl Strategy<Value = Made> {
     )
 }
 
+/// A label of some event, which the hop may or may not have seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Labelled {
+    pub(crate) key: u8,
+    pub(crate) event_time: i64,
+    /// How long after its event the label came.
+    pub(crate) after: i64,
+    pub(crate) partition: i32,
+    pub(crate) label: f64,
+}
+
+impl Labelled {
+    pub(crate) fn outcome(&self, offset: usize) -> Outcome {
+        let key = if self.key == 0 { String::new() } else { format!("customer-{}", self.key) };
+        Outcome {
+            event_id: format!("e{offset}").into(),
+            event_time: self.event_time,
+            source: Source { topic: "p.labels".into(), partition: self.partition, offset: offset as i64 },
+            from: Stage::default(),
+            merge_time: self.event_time + self.after,
+            entities: vec![key.into()],
+            fields: vec![Value::Null; 3],
+            label: self.label,
+            label_time: self.event_time + self.after,
+        }
+    }
+}
+
+/// Labels of events of `keys` keys, on the same few times as [`made`].
+pub(crate) fn labelled(keys: u8) -> impl Strategy<Value = Labelled> {
+    let time = prop_oneof![(0..120i64).prop_map(|h| h * HOUR / 2), -HOUR..60 * HOUR];
+    let label = prop_oneof![4 => Just(0.0), 4 => Just(1.0), 1 => Just(-0.0), 2 => -1e3..1e3f64, 1 => any::<f64>()];
+    (0..keys, time, prop_oneof![Just(0), 0..20 * HOUR], 0..3i32, label).prop_map(|(key, event_time, after, partition, label)| Labelled {
+        key,
+        event_time,
+        after,
+        partition,
+        label,
+    })
+}
+
 /// The features of `hop` at `t` over exactly `events`, which are of one key.
 pub(crate) fn naive(hop: &Hop, events: &[Event], t: i64) -> Vec<Value> {
+    naive_with(hop, events, &[], t)
+}
+
+/// The features of `hop` at `t` over exactly `events` and `outcomes`, which are of one key.
+pub(crate) fn naive_with(hop: &Hop, events: &[Event], outcomes: &[Outcome], t: i64) -> Vec<Value> {
     let mut sorted: Vec<&Event> = events.iter().collect();
     sorted.sort_by_key(|e| (e.event_time, e.source.partition, e.source.offset));
+    let mut labels: Vec<&Outcome> = outcomes.iter().collect();
+    labels.sort_by_key(|o| (o.event_time, o.source.partition, o.source.offset));
     let features = hop.spec().features.iter();
     features
         .map(|f| {
-            let window = sorted.iter().filter(|e| t - f.delay - f.window < e.event_time && e.event_time <= t - f.delay);
-            let Some(column) = f.column else {
-                let count = window.count();
-                return Value::Double(if count == 0 { f.fill.unwrap_or(0.0) } else { count as f64 });
+            let seen = |time: i64| t - f.delay - f.window < time && time <= t - f.delay;
+            let window = sorted.iter().filter(|e| seen(e.event_time));
+            let values: Vec<Value> = match f.of {
+                Of::Events => {
+                    let count = window.count();
+                    return Value::Double(if count == 0 { f.fill.unwrap_or(0.0) } else { count as f64 });
+                }
+                Of::Column(column) => window.map(|e| e.fields[column].clone()).filter(usable).collect(),
+                Of::Label => labels.iter().filter(|o| seen(o.event_time)).map(|o| Value::Double(o.label)).filter(usable).collect(),
             };
-            let values: Vec<Value> = window.map(|e| e.fields[column].clone()).filter(usable).collect();
             let result = if values.is_empty() { f.fill } else { Some(aggregate(f.aggregate, &values)) };
             result.filter(|v| v.is_finite()).map_or(Value::Null, Value::Double)
         })

@@ -132,3 +132,18 @@ fn states_are_small() {
     let (parts, _) = state.pack_from(0, usize::MAX).unwrap();
     assert!(parts[0].1.len() <= 60 * 9, "{} bytes for 60 entries", parts[0].1.len());
 }
+
+/// States of hops that read no labels are what they were before hops could read labels.
+#[test]
+fn a_state_without_labels_has_the_bytes_it_always_had() {
+    let hop = hop_with(&["amount", "distance"], &[(HOUR, 6 * HOUR)]);
+    let mut state = HopState::new(hop);
+    for i in 0..3 {
+        let (event_time, amount) = (i * HOUR, Some(100 + i).filter(|_| i != 1));
+        let made = crate::model::Made { key: 1, event_time, behind: i, partition: 1, amount, distance: Some(0.5), items: 0 };
+        state.restore(&made.event(i as usize));
+    }
+    let (parts, _) = state.pack_from(0, usize::MAX).unwrap();
+    let hex: String = parts[0].1.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "017f0892e310d8436f84a0bad23504030600901c901c020204040105c801cc0100000000000000e03f000000000000e03f000000000000e03f");
+}

@@ -8,7 +8,7 @@ use compact_str::{CompactString, format_compact};
 use std::ops::Range;
 use tidemill_events::time::{SECOND, format_duration};
 use tidemill_expr::{Program, Ty};
-use tidemill_features::{Aggregate, FeatureSpec, HopSpec};
+use tidemill_features::{Aggregate, FeatureSpec, HopSpec, Of};
 
 /// Most entities a pipeline may have.
 const MAX_ENTITIES: usize = 16;
@@ -26,7 +26,18 @@ pub(crate) struct Entities {
     pub(crate) places: Vec<(CompactString, Range<usize>)>,
 }
 
-pub(crate) fn read(reader: &mut Reader<'_>, entry: &Entry, events: Option<&Events>, lateness: i64) -> Entities {
+/// What the other sections say that features depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// `None` where the event schema is at fault.
+    pub(crate) events: Option<&'a Events>,
+    /// `source.lateness`, microseconds.
+    pub(crate) lateness: i64,
+    /// Whether the file declares `labels`.
+    pub(crate) has_labels: bool,
+}
+
+pub(crate) fn read(reader: &mut Reader<'_>, entry: &Entry, context: Context<'_>) -> Entities {
     let mut entities = Entities::default();
     let Some(entries) = reader.entries(entry, "entities") else { return entities };
     if entries.is_empty() || entries.len() > MAX_ENTITIES {
@@ -35,20 +46,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Entry, events: Option<&Event
         return entities;
     }
     for entity in entries {
-        if let Some(hop) = hop(reader, entity, events, lateness, &mut entities.places) {
+        if let Some(hop) = hop(reader, entity, context, &mut entities.places) {
             entities.hops.push(hop);
         }
     }
     entities
 }
 
-fn hop(
-    reader: &mut Reader<'_>,
-    entity: &Entry,
-    events: Option<&Events>,
-    lateness: i64,
-    places: &mut Vec<(CompactString, Range<usize>)>,
-) -> Option<HopSpec> {
+fn hop(reader: &mut Reader<'_>, entity: &Entry, context: Context<'_>, places: &mut Vec<(CompactString, Range<usize>)>) -> Option<HopSpec> {
+    let Context { events, lateness, .. } = context;
     let named = reader.name(&entity.key, '_', entity.key_range.clone());
     let mut fields = reader.fields(&entity.value, &entity.key, entity.key_range.clone())?;
     let key = fields.required(reader, "key").and_then(|e| key(reader, &e.value, events?));
@@ -57,7 +63,7 @@ fn hop(
     let mut hop = HopSpec { entity: entity.key.as_str().into(), key: Vec::new(), columns: Vec::new(), features: Vec::new(), lateness };
     for entry in features.unwrap_or_default() {
         let first = hop.features.len();
-        feature(reader, entry, events, &mut hop);
+        feature(reader, entry, context, &mut hop);
         places.extend(hop.features[first..].iter().map(|f| (f.name.clone(), entry.key_range.clone())));
     }
     named?;
@@ -92,11 +98,11 @@ fn key_part(reader: &mut Reader<'_>, part: &Node, events: &Events) -> Option<usi
 }
 
 /// Reads one feature and adds a column for each of its windows.
-fn feature(reader: &mut Reader<'_>, entry: &Entry, events: Option<&Events>, hop: &mut HopSpec) -> Option<()> {
+fn feature(reader: &mut Reader<'_>, entry: &Entry, context: Context<'_>, hop: &mut HopSpec) -> Option<()> {
     let named = reader.name(&entry.key, '_', entry.key_range.clone());
     let mut fields = reader.fields(&entry.value, &entry.key, entry.key_range.clone())?;
     let aggregate = fields.required(reader, "aggregate").and_then(|e| aggregate(reader, &e.value));
-    let program = column(reader, entry, fields.optional("of"), aggregate, events);
+    let of = of(reader, entry, fields.optional("of"), aggregate, context);
     let delay = fields.optional("delay").map_or(Some(0), |e| reader.duration(&e.value, 0..=LONGEST));
     let windows = fields.required(reader, "windows").and_then(|e| windows(reader, &e.value));
     let fill = match fields.optional("fill") {
@@ -106,18 +112,19 @@ fn feature(reader: &mut Reader<'_>, entry: &Entry, events: Option<&Events>, hop:
     };
     not_yet(reader, &mut fields);
     fields.finish(reader);
-    let (windows, delay, fill, program, aggregate) = (windows?, delay?, fill?, program?, aggregate?);
+    let (windows, delay, fill, of, aggregate) = (windows?, delay?, fill?, of?, aggregate?);
     named?;
-    let column = program.map(|program| match hop.columns.iter().position(|known| *known == program) {
-        Some(known) => known,
-        None => {
+    let of = match of {
+        Input::Events => Of::Events,
+        Input::Label => Of::Label,
+        Input::Expression(program) => Of::Column(hop.columns.iter().position(|known| *known == program).unwrap_or_else(|| {
             hop.columns.push(program);
             hop.columns.len() - 1
-        }
-    });
+        })),
+    };
     for (text, window) in windows {
         let name = format_compact!("{}_{}_{text}", hop.entity, entry.key);
-        hop.features.push(FeatureSpec { name, aggregate, column, window, delay, fill });
+        hop.features.push(FeatureSpec { name, aggregate, of, window, delay, fill });
     }
     Some(())
 }
@@ -140,33 +147,38 @@ fn aggregate(reader: &mut Reader<'_>, node: &Node) -> Option<Aggregate> {
     reader.choice(node, &AGGREGATES)
 }
 
-/// The expression a feature aggregates: `Some(None)` for a count.
-fn column(
-    reader: &mut Reader<'_>,
-    feature: &Entry,
-    of: Option<&Entry>,
-    aggregate: Option<Aggregate>,
-    events: Option<&Events>,
-) -> Option<Option<Program>> {
+/// What a feature aggregates, before it is a column of its hop.
+enum Input {
+    Events,
+    Label,
+    Expression(Program),
+}
+
+fn of(reader: &mut Reader<'_>, feature: &Entry, of: Option<&Entry>, aggregate: Option<Aggregate>, context: Context<'_>) -> Option<Input> {
     let Some(of) = of else {
         if !matches!(aggregate, None | Some(Aggregate::Count)) {
             let message = format!("`{}` needs an `of`: what to aggregate", feature.key);
             reader.error(codes::COLUMN, feature.key_range.clone(), message).help("such as `of: amount`");
             return None;
         }
-        return Some(None);
+        return Some(Input::Events);
     };
-    if matches!(&of.value.content, Content::Text(text) if text == "label") {
-        reader
-            .error(codes::NOT_YET, of.value.range.clone(), "features on labels come with the learning loop")
-            .help(format!("leave `{}` out until then", feature.key));
-        return None;
-    }
+    let is_label = matches!(&of.value.content, Content::Text(text) if text == "label");
     if aggregate == Some(Aggregate::Count) {
-        reader.error(codes::COLUMN, of.key_range.clone(), "a count counts events").help("leave `of` out");
+        let help = if is_label { "leave `of` out, or take the `sum`: how many labels are 1" } else { "leave `of` out" };
+        reader.error(codes::COLUMN, of.key_range.clone(), "a count counts events").help(help);
         return None;
     }
-    reader.expression(&of.value, events.map(|e| &e.scope), &[Ty::Decimal, Ty::Double, Ty::Int]).map(Some)
+    if !is_label {
+        let scope = context.events.map(|e| &e.scope);
+        return reader.expression(&of.value, scope, &[Ty::Decimal, Ty::Double, Ty::Int]).map(Input::Expression);
+    }
+    if !context.has_labels {
+        let message = format!("`{}` is a feature on labels, and the file declares none", feature.key);
+        reader.error(codes::MISSING_KEY, of.value.range.clone(), message).help("declare `labels: { horizon: … }`");
+        return None;
+    }
+    Some(Input::Label)
 }
 
 /// The windows of a feature, as written and in microseconds.

@@ -7,7 +7,7 @@ use tidemill_events::records;
 use tidemill_events::time::{DAY, HOUR, MINUTE};
 use tidemill_events::topics::PerPipeline;
 use tidemill_events::{Layout, Value};
-use tidemill_features::Aggregate;
+use tidemill_features::{Aggregate, Of};
 use tidemill_pipeline::learning::{Approval, Detector, Learner, Measure, Trigger, Values};
 use tidemill_pipeline::{Pipeline, Severity, compile, from_record, load};
 
@@ -40,19 +40,26 @@ fn the_payments_example_is_what_it_says() {
             "terminal_tx_count_1d",
             "terminal_tx_count_7d",
             "terminal_tx_count_30d",
+            "terminal_fraud_rate_1d",
+            "terminal_fraud_rate_7d",
+            "terminal_fraud_rate_30d",
             "amount",
             "is_night",
             "is_weekend"
         ]
     );
-    assert_eq!(p.layout.hop_features, [0..6, 6..9]);
+    assert_eq!(p.layout.hop_features, [0..6, 6..12]);
     assert_eq!(p.layout.entities, ["customer", "terminal"]);
     let [customer, terminal] = &p.hops[..] else { panic!("two hops") };
     assert_eq!((&customer.key[..], customer.columns.len(), customer.lateness), (&[2][..], 1, 10 * MINUTE));
     let mean = &customer.features[4];
-    assert_eq!((mean.aggregate, mean.column, mean.window, mean.delay), (Aggregate::Mean, Some(0), 7 * DAY, 0));
+    assert_eq!((mean.aggregate, mean.of, mean.window, mean.delay), (Aggregate::Mean, Of::Column(0), 7 * DAY, 0));
     let delayed = &terminal.features[1];
-    assert_eq!((delayed.aggregate, delayed.column, delayed.window, delayed.delay), (Aggregate::Count, None, 7 * DAY, 7 * DAY));
+    assert_eq!((delayed.aggregate, delayed.of, delayed.window, delayed.delay), (Aggregate::Count, Of::Events, 7 * DAY, 7 * DAY));
+    let rate = &terminal.features[5];
+    assert_eq!((rate.aggregate, rate.of, rate.window, rate.delay), (Aggregate::Mean, Of::Label, 30 * DAY, 7 * DAY));
+    assert_eq!((rate.fill, terminal.columns.len()), (Some(0.0), 0));
+    assert_eq!(p.label_hops(), [1], "outcomes go to the terminal's hop, and not to the customer's");
     assert_eq!(p.learning.labels.as_ref().map(|l| (l.horizon, l.default)), Some((7 * DAY, None)));
     assert_eq!((p.decision.threshold, p.decision.above.as_str(), p.decision.below.as_str()), (0.5, "review", "accept"));
 }
@@ -61,7 +68,7 @@ fn the_payments_example_is_what_it_says() {
 fn the_bootstrap_scores_columns_and_checks_see_events() {
     let p = example("payments/pipeline.yaml");
     let mut vector = vec![Value::Null; p.layout.features.len()];
-    vector[9] = Value::Double(220.5);
+    vector[12] = Value::Double(220.5);
     assert_eq!(p.bootstrap.eval(&vector), Ok(Value::Double(1.0)));
     let amount = |text: &str| {
         let event = [
@@ -120,7 +127,7 @@ fn a_pipeline_comes_back_from_its_record() {
     assert_ne!(from_record(&changed).unwrap().digest, p.digest);
 }
 
-/// Design §8 but for features on labels, which are refused for now.
+/// Design §8.
 const EVERY_KEY: &str = r#"
 pipeline: payments-fraud
 source: { schema: payment.avsc, id: transaction_id, time: event_time, lateness: 10m, dedupe: 1d, partitions: 4 }
@@ -137,6 +144,7 @@ entities:
     key: terminal_id
     features:
       tx_count: { aggregate: count, windows: [1d, 7d, 30d], delay: 7d, fill: 0 }
+      fraud_rate: { aggregate: mean, of: label, windows: [1d, 7d, 30d], delay: 7d, fill: 0 }
 row:
   amount: amount
   is_night: "event_time.getHours() <= 6"
@@ -163,6 +171,7 @@ fn every_key_of_the_design_is_read() {
     let (p, notes) = compile("payments.yaml", EVERY_KEY, |_| Ok(PAYMENT.to_owned())).unwrap();
     let noted: Vec<(&str, Severity)> = notes.iter().map(|d| (d.code, d.severity)).collect();
     assert_eq!(noted, [("TM0119", Severity::Note); 5], "one for each section that does not act yet");
+    assert_eq!(p.label_hops(), [1]);
     let learning = p.learning;
     assert_eq!(learning.labels.unwrap().default, Some(0.0));
     let model = learning.model.unwrap();
@@ -178,6 +187,27 @@ fn every_key_of_the_design_is_read() {
     assert_eq!((rollout.approval, rollout.shadow, &rollout.canary[..]), (Approval::Automatic, Some(DAY), &[5, 25][..]));
     let drift = learning.drift.unwrap();
     assert_eq!((drift.features, drift.concept), (vec![(Measure::Psi, 0.2)], Some(Detector::Adwin)));
+}
+
+#[test]
+fn labels_take_every_aggregate_that_has_values_with_or_without_a_delay() {
+    for aggregate in ["sum", "mean", "min", "max"] {
+        let file = EVERY_KEY.replace(
+            "aggregate: mean, of: label, windows: [1d, 7d, 30d], delay: 7d",
+            &format!("aggregate: {aggregate}, of: label, windows: [2h]"),
+        );
+        let (p, _) = compile("payments.yaml", &file, |_| Ok(PAYMENT.to_owned())).unwrap();
+        let feature = &p.hops[1].features[3];
+        assert_eq!((feature.name.as_str(), feature.of, feature.delay), ("terminal_fraud_rate_2h", Of::Label, 0));
+    }
+}
+
+#[test]
+fn a_fault_in_labels_is_not_told_as_their_absence() {
+    let file = EVERY_KEY.replace("labels: { horizon: 7d, default: 0 }", "labels: { horizon: soon }");
+    let found = compile("payments.yaml", &file, |_| Ok(PAYMENT.to_owned())).unwrap_err();
+    let errors: Vec<&str> = found.iter().filter(|d| d.severity == Severity::Error).map(|d| d.code).collect();
+    assert_eq!(errors, ["TM0107"]);
 }
 
 #[test]
