@@ -82,7 +82,7 @@ impl EvaluatorStage {
             predictions: PredictionCodec::new(layout, id(PerPipeline::Predictions)?).map_err(fault)?,
             outcomes: OutcomeCodec::new(layout, id(PerPipeline::Outcomes)?).map_err(fault)?,
             rejected: (rejected, id(PerPipeline::Rejected)?),
-            hops: std::iter::empty::<usize>().map(hop).collect::<Result<_, Error>>()?,
+            hops: pipeline.label_hops().into_iter().map(hop).collect::<Result<_, Error>>()?,
             told: Arc::new(move |outcome| {
                 told.get_or_create(&Labels { pipeline: name.as_str().into(), stage: STAGE, outcome }).inc();
             }),

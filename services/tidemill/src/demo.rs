@@ -78,13 +78,13 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     args.step(&["apply", &args.pipeline.to_string_lossy()])?;
     let cluster = Cluster::new(&args.connection)?;
     let pipeline = args.applied(&cluster)?;
-    let raw = PerPipeline::Raw.name(&pipeline.name, &pipeline.layout.entities);
+    let [raw, labels] = [PerPipeline::Raw, PerPipeline::Labels].map(|topic| topic.name(&pipeline.name, &pipeline.layout.entities));
     check_empty(&cluster, &raw)?;
 
     let acks = args.acks_file()?;
-    let mut watch = Watch::start(&cluster, &pipeline, Seen::new(payments.clone(), pipeline.decision.above.clone()))?;
+    let mut watch = Watch::start(&cluster, &pipeline, Seen::new(payments.clone(), pipeline.decision.above.clone(), labels.clone()))?;
     let lag = Lag::watch(&args.connection, stages(&pipeline))?;
-    let live = Live { cluster: &cluster, raw, watch: &mut watch, supervisor: &mut supervisor, lag };
+    let live = Live { cluster: &cluster, raw, labels, watch: &mut watch, supervisor: &mut supervisor, lag };
     let outcome = live.run(args.job(&pipeline, payments.clone(), &acks))?;
 
     let name = &pipeline.name;
@@ -114,6 +114,7 @@ impl Args {
             count(bad as u64)
         );
         println!("records on purpose (negative amounts, an hour late, an amount that is no number).");
+        println!("The label of each payment, fraud or not, follows seven days of its time later.");
         println!("Then it waits until every stage is done, and verifies that nothing was lost, doubled or computed wrong.");
         println!("Kill any process meanwhile: it is started again. For example: kill -9 $(cat {}/pids/validator.pid)", self.home.display());
     }
@@ -153,7 +154,7 @@ impl Args {
         Job {
             source: Box::new(Stream::new(payments, &shape.schema)),
             shape,
-            labels_delay: None,
+            labels_delay: pipeline.learning.labels.as_ref().map(|labels| labels.horizon),
             endpoint: self.ingestor.endpoint(&pipeline.name),
             pace: Pace::Rate(records as f64 / (self.duration.max(1) as f64 / 1e6)),
             connections: CONNECTIONS,

@@ -21,8 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) struct Live<'a> {
     pub(super) cluster: &'a Cluster,
-    /// The pipeline's raw topic.
+    /// The pipeline's topics of raw events and of labels.
     pub(super) raw: String,
+    pub(super) labels: String,
     pub(super) watch: &'a mut Watch,
     pub(super) supervisor: &'a mut Supervisor,
     pub(super) lag: Lag,
@@ -31,8 +32,9 @@ pub(super) struct Live<'a> {
 /// What it came to.
 pub(super) struct Outcome {
     pub(super) published: Report,
-    /// Records in raw.
+    /// Records in raw, and in labels.
     pub(super) raw: u64,
+    pub(super) labels: u64,
     /// Resident bytes of each service at the end.
     pub(super) memory: Vec<(String, u64)>,
 }
@@ -52,11 +54,11 @@ impl Live<'_> {
         let mut course = Course::new(total);
         self.until_published(&publishing, &tally, &mut view, &mut course)?;
         let published = runtime.block_on(publishing)??;
-        let raw = self.until_seen(&tally, &mut view, &mut course)?;
+        let (raw, labels) = self.until_seen(&tally, &mut view, &mut course)?;
         view.show(&self.picture(&tally, &mut course));
         view.finish();
         self.watch.finish()?;
-        Ok(Outcome { published, raw, memory: self.memory() })
+        Ok(Outcome { published, raw, labels, memory: self.memory() })
     }
 
     fn until_published<T>(
@@ -72,23 +74,31 @@ impl Live<'_> {
         Ok(())
     }
 
-    /// Until every raw record was seen as a prediction or a reject; how many there are.
-    fn until_seen(&mut self, tally: &Tally, view: &mut View, course: &mut Course) -> anyhow::Result<u64> {
+    /// Until every raw record was seen as a prediction or a reject, and every label as an outcome or a reject; how many
+    /// there are of both.
+    fn until_seen(&mut self, tally: &Tally, view: &mut View, course: &mut Course) -> anyhow::Result<(u64, u64)> {
         let began = Instant::now();
         loop {
             // a broker that is being restarted is asked again
-            let ends = self.cluster.admin.ends(&self.raw);
-            let raw = ends.map(|ends| ends.iter().map(|e| u64::try_from(e.high - e.start).unwrap_or(0)).sum());
-            match raw {
-                Ok(raw) if self.watch.seen().done() >= raw => return Ok(raw),
-                Ok(raw) if began.elapsed() > PATIENCE => {
-                    let done = self.watch.seen().done();
-                    bail!("{} of {raw} raw records have neither a prediction nor a reject after {} s", raw - done, PATIENCE.as_secs());
+            let there = self.appended(&self.raw).and_then(|raw| Ok((raw, self.appended(&self.labels)?)));
+            let (done, told) = (self.watch.seen().done(), self.watch.seen().labels_done());
+            match there {
+                Ok((raw, labels)) if done >= raw && told >= labels => return Ok((raw, labels)),
+                Ok((raw, labels)) if began.elapsed() > PATIENCE => {
+                    let (raw_left, labels_left) = (raw.saturating_sub(done), labels.saturating_sub(told));
+                    bail!(
+                        "after {} s {raw_left} of {raw} raw records have neither a prediction nor a reject, and {labels_left} of {labels} labels neither an outcome nor a reject",
+                        PATIENCE.as_secs()
+                    );
                 }
                 Err(error) if began.elapsed() > PATIENCE => return Err(error.into()),
                 _ => self.look(tally, view, course)?,
             }
         }
+    }
+
+    fn appended(&self, topic: &str) -> Result<u64, tidemill_kafka::admin::Error> {
+        Ok(self.cluster.admin.ends(topic)?.iter().map(|e| u64::try_from(e.high - e.start).unwrap_or(0)).sum())
     }
 
     fn look(&mut self, tally: &Tally, view: &mut View, course: &mut Course) -> anyhow::Result<()> {
@@ -126,6 +136,7 @@ impl Live<'_> {
             alerts: seen.judged.alerts(),
             refused: tally.refused.get(),
             rejected: seen.rejected.clone(),
+            outcomes: seen.outcomes,
             behind: self.lag.latest(),
             p50: recent.quantile(0.5),
             p99: recent.quantile(0.99),

@@ -18,8 +18,13 @@ pub(super) struct Seen {
     pub(super) predictions: u64,
     /// Predictions and truth.
     pub(super) judged: Judged,
-    /// Rejects by reason.
+    /// Rejected events by reason.
     pub(super) rejected: BTreeMap<String, u64>,
+    /// Labels that met their prediction, and those that were rejected.
+    pub(super) outcomes: u64,
+    pub(super) rejected_labels: u64,
+    /// The topic of labels.
+    labels: String,
     /// From the append in raw to here, of all predictions.
     pub(super) latencies: Latencies,
     /// The same of the predictions since the last [`Seen::take_recent`].
@@ -61,14 +66,17 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 }
 
 impl Seen {
-    /// Nothing yet; `payments` are known, and the decision `alert` calls for a look.
-    pub(super) fn new(payments: Arc<[Payment]>, alert: String) -> Self {
+    /// Nothing yet; `payments` are known, the decision `alert` calls for a look, and labels are on topic `labels`.
+    pub(super) fn new(payments: Arc<[Payment]>, alert: String, labels: String) -> Self {
         Self {
             payments,
             alert,
             predictions: 0,
             judged: Judged::default(),
             rejected: BTreeMap::new(),
+            outcomes: 0,
+            rejected_labels: 0,
+            labels,
             latencies: Latencies::default(),
             recent: Latencies::default(),
             last_alert: None,
@@ -95,7 +103,21 @@ impl Seen {
 
     /// A reject was received.
     pub(super) fn reject(&mut self, reject: Reject) {
-        *self.rejected.entry(reject.reason).or_default() += 1;
+        if reject.source.topic == self.labels {
+            self.rejected_labels += 1;
+        } else {
+            *self.rejected.entry(reject.reason).or_default() += 1;
+        }
+    }
+
+    /// An outcome was received.
+    pub(super) fn outcome(&mut self) {
+        self.outcomes += 1;
+    }
+
+    /// Labels that have come out at the other end.
+    pub(super) fn labels_done(&self) -> u64 {
+        self.outcomes + self.rejected_labels
     }
 
     /// Raw records that have come out at the other end.
@@ -117,7 +139,7 @@ mod tests {
     fn alerts_are_held_against_the_truth() {
         let payment =
             |id, fraud_scenario| Payment { transaction_id: id, event_time: 0, customer_id: 0, terminal_id: 0, cents: 1, fraud_scenario };
-        let mut seen = Seen::new([payment(0, 0), payment(1, 1), payment(2, 3), payment(3, 0)].into(), "review".into());
+        let mut seen = Seen::new([payment(0, 0), payment(1, 1), payment(2, 3), payment(3, 0)].into(), "review".into(), "p.labels".into());
         for (id, decision) in [("0", "accept"), ("1", "review"), ("2", "accept"), ("3", "review"), ("bad-1", "accept")] {
             let prediction = Prediction { event_id: id.into(), decision: decision.into(), ingested_at: 1_000, ..Prediction::default() };
             seen.prediction(&prediction, 6_000);

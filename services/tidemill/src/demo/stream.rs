@@ -48,11 +48,13 @@ enum Column {
     Customer,
     Terminal,
     Amount,
+    Label,
     Unknown,
 }
 
 impl Stream {
-    /// A stream whose columns are the fields of `schema`; a field that payments do not have is null.
+    /// A stream whose columns are the fields of `schema`, and the label after them; a field that payments do not have
+    /// is null, and so is the label of a bad record.
     pub(super) fn new(payments: Arc<[Payment]>, schema: &RecordSchema) -> Self {
         let column = |name: &str| match name {
             "transaction_id" => Column::Id,
@@ -62,7 +64,7 @@ impl Stream {
             "amount" => Column::Amount,
             _ => Column::Unknown,
         };
-        Self { payments, columns: schema.fields.iter().map(|f| column(&f.name)).collect(), given: 0, bad: None }
+        Self { payments, columns: schema.fields.iter().map(|f| column(&f.name)).chain([Column::Label]).collect(), given: 0, bad: None }
     }
 }
 
@@ -99,7 +101,8 @@ impl Source for Stream {
                 Some(Fault::NoNumber) => Cell::Text("a lot"),
                 _ => Cell::Decimal { unscaled: payment.cents.into(), scale: 2 },
             },
-            (Column::Unknown, _) => Cell::Null,
+            (Column::Label, None) => Cell::Integer(payment.is_fraud().into()),
+            (Column::Label, Some(_)) | (Column::Unknown, _) => Cell::Null,
         }
     }
 }
@@ -121,9 +124,13 @@ mod tests {
                 Cell::Integer(id) => {
                     assert_eq!(id, good);
                     assert_eq!(stream.cell(4), Cell::Decimal { unscaled: payments[good as usize].cents.into(), scale: 2 });
+                    assert_eq!(stream.cell(5), Cell::Integer(payments[good as usize].is_fraud().into()));
                     good += 1;
                 }
-                Cell::Text(id) => bad.push((id.to_owned(), format!("{:?}", stream.cell(4)))),
+                Cell::Text(id) => {
+                    assert_eq!(stream.cell(5), Cell::Null, "nobody labels what is no event");
+                    bad.push((id.to_owned(), format!("{:?}", stream.cell(4))));
+                }
                 other => panic!("{other:?} is no id"),
             }
         }

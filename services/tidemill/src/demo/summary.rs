@@ -23,6 +23,12 @@ pub(super) fn happened(outcome: &Outcome, seen: &Seen, restarts: u32) -> Vec<Str
         format!("in the raw topic        {:>9}", count(outcome.raw)),
         format!("rejected                {:>9}  {rejects}", count(rejected)),
         format!("predictions             {:>9}", count(seen.predictions)),
+        format!(
+            "labels                  {:>9}   {} met their prediction, {} rejected",
+            count(outcome.labels),
+            count(seen.outcomes),
+            count(seen.rejected_labels)
+        ),
     ];
     if let (Some(p50), Some(p99)) = (seen.latencies.quantile(0.5), seen.latencies.quantile(0.99)) {
         lines.push(format!(
@@ -100,13 +106,14 @@ mod tests {
     #[test]
     fn the_numbers_add_up_on_the_page() {
         let payment = Payment { transaction_id: 0, event_time: 0, customer_id: 0, terminal_id: 0, cents: 30_000, fraud_scenario: 1 };
-        let mut seen = Seen::new([payment].into(), "review".into());
+        let mut seen = Seen::new([payment].into(), "review".into(), "p.labels".into());
         let alert = Prediction { event_id: "0".into(), decision: "review".into(), ..Prediction::default() };
         seen.prediction(&alert, 12_000);
         seen.rejected.insert("late".into(), 2);
         let outcome = Outcome {
             published: Report::new(&Tally::default(), Duration::from_secs(1), None),
             raw: 3,
+            labels: 0,
             memory: vec![("validator".into(), 3 << 20)],
         };
         let text = happened(&outcome, &seen, 1).join("\n");

@@ -28,6 +28,8 @@ pub(super) struct Picture {
     /// Refused by the ingestor; rejected by the validator, by reason.
     pub(super) refused: u64,
     pub(super) rejected: BTreeMap<String, u64>,
+    /// Labels that met their prediction.
+    pub(super) outcomes: u64,
     /// Offsets that each stage has not done.
     pub(super) behind: Vec<(String, u64)>,
     /// Milliseconds from the append in raw to here, lately.
@@ -59,6 +61,7 @@ impl Picture {
                 percent(self.alerts, self.predictions)
             ),
             format!("bad records  {}", self.bad()),
+            format!("labels       {} met their prediction", count(self.outcomes)),
             format!("behind       {}", join(&self.behind, |n| count(*n))),
             format!("latency      {}", self.latency()),
             format!("memory       {}", self.memory_line()),
@@ -70,13 +73,14 @@ impl Picture {
         let memory: u64 = self.memory.iter().map(|(_, n)| n).sum();
         let trouble = self.trouble.as_ref().map_or_else(String::new, |t| format!(" · waiting: {t}"));
         format!(
-            "{:4.0} s  {} of {} published, {}/s · {} predictions, {}/s · {} behind · {} · {}{trouble}",
+            "{:4.0} s  {} of {} published, {}/s · {} predictions, {}/s · {} outcomes · {} behind · {} · {}{trouble}",
             self.seconds,
             count(self.answered),
             count(self.total),
             per_second(self.acknowledged_rate),
             count(self.predictions),
             per_second(self.prediction_rate),
+            count(self.outcomes),
             count(behind),
             self.latency(),
             mib(memory)
@@ -184,6 +188,7 @@ mod tests {
             alerts: 250,
             refused: 31,
             rejected: [("late".to_owned(), 30)].into(),
+            outcomes: 70_000,
             behind: vec![("validator".into(), 12), ("predictor".into(), 1_005)],
             p50: Some(61),
             p99: Some(108),
@@ -194,11 +199,12 @@ mod tests {
         assert_eq!(lines[0], "published    94,000 of 868,214 (11 %), 7,894/s acknowledged  waiting: connection refused");
         assert_eq!(lines[1], "predictions  93,800, 7,880/s, 250 (0.27 %) at or over the threshold");
         assert_eq!(lines[2], "bad records  refused by the ingestor 31 · late 30");
-        assert_eq!(lines[3], "behind       validator 12 · predictor 1,005");
-        assert_eq!(lines[5], "memory       ingestor 22 MiB, together 22 MiB");
+        assert_eq!(lines[3], "labels       70,000 met their prediction");
+        assert_eq!(lines[4], "behind       validator 12 · predictor 1,005");
+        assert_eq!(lines[6], "memory       ingestor 22 MiB, together 22 MiB");
         assert_eq!(
             picture.line(),
-            "  12 s  94,000 of 868,214 published, 7,894/s · 93,800 predictions, 7,880/s · 1,017 behind · p50 61 ms, p99 108 ms · 22 MiB · waiting: connection refused"
+            "  12 s  94,000 of 868,214 published, 7,894/s · 93,800 predictions, 7,880/s · 70,000 outcomes · 1,017 behind · p50 61 ms, p99 108 ms · 22 MiB · waiting: connection refused"
         );
     }
 }

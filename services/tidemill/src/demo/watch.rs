@@ -1,4 +1,4 @@
-//! A downstream reader: read_committed on predictions and rejects while the demo runs.
+//! A downstream reader: read_committed on predictions, rejects and outcomes while the demo runs.
 
 use super::seen::Seen;
 use crate::connect::Cluster;
@@ -39,6 +39,10 @@ impl Watch {
         watch.read(cluster, pipeline, PerPipeline::Rejected, |record, decoder, seen| {
             let reject = decoder.reject(record.payload())?;
             lock(seen).reject(reject);
+            Ok(())
+        })?;
+        watch.read(cluster, pipeline, PerPipeline::Outcomes, |_, _, seen| {
+            lock(seen).outcome();
             Ok(())
         })?;
         Ok(watch)
