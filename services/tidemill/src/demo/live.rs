@@ -81,7 +81,7 @@ impl Live<'_> {
         loop {
             // a broker that is being restarted is asked again
             let there = self.appended(&self.raw).and_then(|raw| Ok((raw, self.appended(&self.labels)?)));
-            let (done, told) = (self.watch.seen().done(), self.watch.seen().labels_done());
+            let (done, told) = self.watch.seen().done();
             match there {
                 Ok((raw, labels)) if done >= raw && told >= labels => return Ok((raw, labels)),
                 Ok((raw, labels)) if began.elapsed() > PATIENCE => {
@@ -106,7 +106,7 @@ impl Live<'_> {
             self.watch.finish()?;
         }
         self.supervisor.look().iter().for_each(|line| view.say(line));
-        let in_flight = (tally.acknowledged.get() - tally.duplicates.get()).saturating_sub(self.watch.seen().done());
+        let in_flight = (tally.acknowledged.get() - tally.duplicates.get()).saturating_sub(self.watch.seen().done().0);
         if in_flight as f64 <= course.prediction_rate.max(100.0) {
             self.supervisor.caught_up().iter().for_each(|line| view.say(line));
         }

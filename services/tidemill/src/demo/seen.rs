@@ -115,14 +115,9 @@ impl Seen {
         self.outcomes += 1;
     }
 
-    /// Labels that have come out at the other end.
-    pub(super) fn labels_done(&self) -> u64 {
-        self.outcomes + self.rejected_labels
-    }
-
-    /// Raw records that have come out at the other end.
-    pub(super) fn done(&self) -> u64 {
-        self.predictions + self.rejected.values().sum::<u64>()
+    /// Raw records, and labels, that have come out at the other end.
+    pub(super) fn done(&self) -> (u64, u64) {
+        (self.predictions + self.rejected.values().sum::<u64>(), self.outcomes + self.rejected_labels)
     }
 
     /// Latencies since the last call.
@@ -146,7 +141,8 @@ mod tests {
         }
         assert_eq!(seen.judged, Judged { caught: 1, missed: 1, false_alerts: 1 });
         assert_eq!((seen.judged.precision(), seen.judged.recall()), (Some(0.5), Some(0.5)));
-        assert_eq!((seen.predictions, seen.done()), (5, 5));
+        seen.outcome();
+        assert_eq!((seen.predictions, seen.done()), (5, (5, 1)));
         assert_eq!(seen.last_alert.as_deref(), Some("3"));
         assert_eq!(seen.take_recent().quantile(1.0), Some(5));
         assert_eq!(seen.take_recent().quantile(1.0), None);
