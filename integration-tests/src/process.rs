@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(5);
 /// Clock ticks per second in /proc: fixed by the Linux kernel's interface.
 const TICKS_PER_SECOND: f64 = 100.0;
-/// Lines of the log shown when a test fails.
-const TAIL: usize = 40;
+/// Lines of the log shown when a test fails, and how much of each: what failed must not drown in it.
+const TAIL: usize = 15;
+const WIDTH: usize = 300;
 
 /// A running program. Dropping it kills it, and shows the end of its log if a test is failing.
 #[derive(Debug)]
@@ -158,7 +159,8 @@ impl Process {
     pub fn log_end(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        let end = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+        let short = |line: &&str| line.chars().take(WIDTH).collect::<String>();
+        let end = lines[lines.len().saturating_sub(TAIL)..].iter().map(short).collect::<Vec<_>>().join("\n");
         format!("--- {}: the end of {}\n{end}\n", self.name, self.log.display())
     }
 }
