@@ -45,7 +45,7 @@ fn usage_and_pipeline_files() {
     run(&tidemill, &["check", "/nowhere/pipeline.yaml"], 1, &["/nowhere/pipeline.yaml"]);
     edit(&pipeline, "amount >= 0.0", "amonut >= 0.0");
     edit(&pipeline, "partitions: 4", "partitions: 0");
-    edit(&pipeline, "aggregate: mean", "aggregate: meen");
+    edit(&pipeline, "aggregate: mean, of: amount", "aggregate: meen, of: amount");
     run(&tidemill, &["check", &file], 1, &["amonut", "did you mean `amount`", "meen", "partitions", "3 errors"]);
     let found = tidemill.run(&["check", &file, "--output", "json"]).unwrap().with_code(1).unwrap().json().unwrap();
     assert_eq!((&found["schema_version"], &found["ok"]), (&json!(1), &json!(false)));

@@ -11,6 +11,7 @@ use tidemill_integration_tests::{Pipeline, Service, Stack};
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// 2018-04-01T10:00:00Z, a Sunday.
 const EVENT_TIME: i64 = 1_522_576_800_000_000;
+const DAY: i64 = 86_400_000_000;
 
 fn payment() -> Json {
     json!({
@@ -85,8 +86,35 @@ fn goes_all_the_way_with_its_coordinates() {
     }
     assert_eq!(reader.read(&pipeline.topic("rejected")).unwrap(), []);
     assert_eq!(only(&stack, &pipeline, "features").value["features"], features());
+    let prediction = only(&stack, &pipeline, "predictions");
+    the_label_closes_the_loop(&stack, &pipeline, &prediction);
     trace_shows_every_hop(&stack, &pipeline);
     stack.services.stop_all().unwrap();
+}
+
+/// Four days later it is known to be a fraud: an outcome, also for the terminal, whose features look at labels.
+fn the_label_closes_the_loop(stack: &Stack, pipeline: &Pipeline, prediction: &Message) {
+    let url = format!("{}/v1/pipelines/{}/labels", stack.services.url(Slot(Service::Ingestor, 1)).unwrap(), pipeline.name);
+    let label = json!({"event_id": "tx-1", "label": 1, "label_time": "2018-04-05T10:00:00Z"});
+    let request = stack.http.client().post(&url).bearer_auth(&stack.environment.token).json(&label);
+    let answer = stack.http.send(request).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    stack.wait(pipeline).unwrap();
+
+    let label = only(stack, pipeline, "labels");
+    let source = json!({"topic": pipeline.topic("labels"), "partition": label.partition, "offset": label.offset});
+    let outcome = only(stack, pipeline, "outcomes");
+    assert_eq!((outcome.key.as_deref(), outcome.partition), (Some("tx-1"), prediction.partition));
+    for field in ["event_id", "event_time", "entities", "score", "decision", "route", "model"] {
+        assert_eq!(outcome.value[field], prediction.value[field], "{field}");
+    }
+    assert_eq!(outcome.value["source"], source);
+    assert_eq!((&outcome.value["label"], &outcome.value["label_time"]), (&json!(1.0), &json!(EVENT_TIME + 4 * DAY)));
+
+    let hop = stack.reader().read(&pipeline.topic("hop.terminal")).unwrap();
+    assert_eq!(hop.len(), 2, "the event and its outcome: {hop:#?}");
+    assert_eq!((&hop[1].value["source"], &hop[1].value["label"]), (&source, &json!(1.0)));
+    assert_eq!(stack.reader().read(&pipeline.topic("valid")).unwrap().len(), 1, "the customer's features look at no label");
 }
 
 /// The first event of its customer and its terminal.
@@ -103,7 +131,7 @@ fn features() -> Json {
 fn trace_shows_every_hop(stack: &Stack, pipeline: &Pipeline) {
     let shown = stack.tidemill().succeed(&["trace", &pipeline.name, "tx-1", "--output", "json"]).unwrap();
     shown.json().unwrap();
-    for topic in ["raw", "valid", "hop.terminal", "features", "predictions"] {
+    for topic in ["raw", "valid", "hop.terminal", "features", "predictions", "outcomes"] {
         assert!(shown.out.contains(&format!("\"{}\"", pipeline.topic(topic))), "{topic} is not in the trace:\n{}", shown.out);
     }
     let table = stack.tidemill().succeed(&["trace", &pipeline.name, "tx-1"]).unwrap().out;

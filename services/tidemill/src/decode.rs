@@ -18,6 +18,8 @@ pub struct Outcome {
     pub event_id: String,
     /// The label.
     pub label: f64,
+    /// When it became known, microseconds since 1970.
+    pub label_time: i64,
     /// The label record.
     pub source: SourceRecord,
 }

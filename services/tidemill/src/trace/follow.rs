@@ -4,6 +4,7 @@ use super::report::{Detail, Stop, Way};
 use crate::connect::Cluster;
 use crate::decode::Decoder;
 use tidemill_events::partition::partition_of;
+use tidemill_events::records::SourceRecord;
 use tidemill_events::topics::PerPipeline;
 use tidemill_events::{Event, HopInput, Prediction, Source, Value, Vector};
 use tidemill_kafka::reader::{Isolation, Record, Scan};
@@ -42,7 +43,10 @@ impl<'a> Follower<'a> {
         let rejected = place(PerPipeline::Rejected, source.partition, since);
         let reject = |d: &mut Decoder, r: &Record<'_>| {
             let reject = d.reject(r.payload())?;
-            Ok((reject.source.partition, reject.source.offset) == (source.partition, source.offset)).map(|own: bool| own.then_some(reject))
+            let SourceRecord { topic, partition, offset } = &reject.source;
+            // a rejected label has the coordinates of its own topic
+            let own = (topic, *partition, *offset) == (&source.topic, source.partition, source.offset);
+            Ok(own.then_some(reject))
         };
         if let Some((reject, stop)) = self.look(rejected, reject)? {
             way.stops.push(stop.with([detail("reason", &reject.reason), detail("detail", &reject.detail)]));
@@ -64,7 +68,7 @@ impl<'a> Follower<'a> {
         self.scored(source, since, way)
     }
 
-    /// Vector and prediction.
+    /// Vector, prediction, and the outcome if the label is known.
     fn scored(&mut self, source: &Source, since: i64, mut way: Way) -> anyhow::Result<Way> {
         let partition = partition_of(way.event_id.as_bytes(), self.pipeline.source.partitions);
         let place = Place { topic: PerPipeline::Features, partition, since };
@@ -74,7 +78,14 @@ impl<'a> Follower<'a> {
         way.stops.push(stop.with(self.vector(&vector)));
         let prediction = |d: &mut Decoder, r: &Record<'_>| Ok(Some(d.prediction(r.payload())?).filter(|p| p.source == *source));
         let Some((prediction, stop)) = self.look(place, prediction)? else { return Ok(self.lost(way, place.topic)) };
+        let place = Place { topic: PerPipeline::Outcomes, partition, since: stop.appended_at };
         way.stops.push(stop.with(decided(&prediction)));
+        let event_id = way.event_id.clone();
+        let outcome = |d: &mut Decoder, r: &Record<'_>| Ok(Some(d.outcome(r.payload())?).filter(|o| o.event_id == event_id));
+        if let Some((outcome, stop)) = self.look(place, outcome)? {
+            let label = [("label", Value::Double(outcome.label)), ("label_time", Value::Timestamp(outcome.label_time))];
+            way.stops.push(stop.with(label.iter().map(|(name, value)| Detail::of(name, value))));
+        }
         Ok(way)
     }
 
