@@ -1,7 +1,9 @@
 //! The pure task. in: `<p>.predictions`, `<p>.labels` · out: `<p>.outcomes`, `<p>.rejected`, and the hop input of every
 //! entity with a feature on the label.
 
+use crate::checkpoint::Last;
 use crate::join::{Awaiting, Fate, Join, Label, Refusal};
+use crate::reasons;
 use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +15,6 @@ use tidemill_events::partition::partition_of;
 use tidemill_events::records::{ModelRef, Reject, SourceRecord};
 use tidemill_events::{Outcome, PredictionOutcome, Source, Stage, Value, time, wire};
 use tidemill_pipeline::Pipeline;
-use tidemill_stream::metadata::{put_varint, take_varint};
 use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
 
 /// Inputs as [`Record::topic`] tells them: predictions, labels (1), and in a restore what the task itself has written.
@@ -28,24 +29,6 @@ const FIRST_HOP: usize = 2;
 
 /// How much of a rejected record is kept, bytes.
 const ORIGINAL: usize = 1024;
-
-/// Reason codes of labels. A record that is no label gets the codes of events: `null_payload`, `not_avro`,
-/// `unknown_schema`, `undecodable`.
-pub mod reasons {
-    /// The event has this label already.
-    pub const DUPLICATE: &str = "label_duplicate";
-    /// The event has another label: which of both is right, nobody but its source can tell.
-    pub const CONFLICT: &str = "label_conflict";
-    /// The label became known later than `labels.horizon` after its event.
-    pub const LATE: &str = "label_late";
-    /// No event of this id was predicted within `labels.horizon` of the label's time.
-    pub const UNKNOWN_EVENT: &str = "label_unknown_event";
-    /// The label is not between 0 and 1.
-    pub const OUT_OF_RANGE: &str = "label_out_of_range";
-    /// The label's time is further ahead of its append time than `source.max_future`: it would make everything that
-    /// still waits too old.
-    pub const FUTURE: &str = "label_future";
-}
 
 /// Where schemas come from.
 pub trait Schemas: Send {
@@ -95,32 +78,6 @@ pub struct EvaluatorTask {
     decided: HashSet<i64>,
     /// Most predictions in a row are of one model.
     model: Arc<ModelRef>,
-}
-
-/// Offsets of the last records that the task wrote to its partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Last {
-    pub(crate) outcome: Option<i64>,
-    pub(crate) reject: Option<i64>,
-}
-
-impl Last {
-    fn encode(self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for offset in [self.outcome, self.reject] {
-            put_varint(&mut out, offset.map_or(0, |offset| offset as u64 + 1));
-        }
-        out
-    }
-
-    fn decode(mut bytes: &[u8]) -> Option<Self> {
-        if bytes.is_empty() {
-            return Some(Self::default());
-        }
-        let bytes = &mut bytes;
-        let mut offset = || take_varint(bytes).map(|v| v.checked_sub(1).map(|v| v as i64));
-        Some(Self { outcome: offset()?, reject: offset()? })
-    }
 }
 
 /// What a restore needs of an outcome.
@@ -194,19 +151,19 @@ impl EvaluatorTask {
     fn label(&mut self, record: &Record<'_>, now: i64) -> Result<Result<(CompactString, Label), NoLabel>, Error> {
         let (id, datum) = match wire::split(record.payload) {
             Ok(parts) => parts,
-            Err(error @ wire::Error::Null) => return Ok(Err(NoLabel("null_payload", error.to_string()))),
-            Err(error) => return Ok(Err(NoLabel("not_avro", error.to_string()))),
+            Err(error @ wire::Error::Null) => return Ok(Err(NoLabel(reasons::NULL_PAYLOAD, error.to_string()))),
+            Err(error) => return Ok(Err(NoLabel(reasons::NOT_AVRO, error.to_string()))),
         };
         let reader = match self.schemas.label(id, record.timestamp, now)? {
             Ok(reader) => reader,
-            Err(why) => return Ok(Err(NoLabel("unknown_schema", why))),
+            Err(why) => return Ok(Err(NoLabel(reasons::UNKNOWN_SCHEMA, why))),
         };
         let row = match reader.decode(datum) {
             Ok(row) => row,
-            Err(error) => return Ok(Err(NoLabel("undecodable", error.to_string()))),
+            Err(error) => return Ok(Err(NoLabel(reasons::UNDECODABLE, error.to_string()))),
         };
         let [Value::String(event_id), Value::Double(label), Value::Timestamp(label_time)] = row.as_slice() else {
-            return Ok(Err(NoLabel("undecodable", "a field is null".into())));
+            return Ok(Err(NoLabel(reasons::UNDECODABLE, "a field is null".into())));
         };
         if !(0.0..=1.0).contains(label) {
             return Ok(Err(NoLabel(reasons::OUT_OF_RANGE, format!("{label} is not between 0 and 1"))));

@@ -1,14 +1,17 @@
 //! The evaluator: joins each label to the prediction of its event, once, in whatever order they come; the outcome goes to
 //! `<p>.outcomes` and to every hop with a feature on the label. What is no label, or not the first, is rejected.
 //!
-//! `handler` is the pure task, `join` what waits for what; this file wires them to Kafka.
+//! `handler` is the pure task, `join` what waits for what, `checkpoint` what is committed beside the offsets; this file
+//! wires them to Kafka.
 
+mod checkpoint;
 mod config;
 mod handler;
 mod join;
+pub mod reasons;
 
 pub use config::Config;
-pub use handler::{EvaluatorTask, Schemas, Shared, reasons};
+pub use handler::{EvaluatorTask, Schemas, Shared};
 
 use anyhow::Context as _;
 use prometheus_client::metrics::counter::Counter;

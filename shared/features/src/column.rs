@@ -25,6 +25,9 @@ pub(crate) enum Kind {
     Double,
 }
 
+/// How outcomes keep their labels.
+pub(crate) const LABEL: Kind = Kind::Double;
+
 /// What a window's values become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {

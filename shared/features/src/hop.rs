@@ -1,7 +1,6 @@
 //! A hop made ready to run: what its features read, how long entries live, how its state is recognised.
 
-use crate::column::{Cell, How, Kind};
-use crate::key_state::LABEL;
+use crate::column::{Cell, How, Kind, LABEL};
 use crate::settle::usable;
 use crate::{Aggregate, Error, FeatureSpec, HopSpec, Of};
 use compact_str::CompactString;

@@ -1,7 +1,7 @@
 //! The state of one key: its events and its outcomes, each a set in (event time, source) order.
 
 use crate::Hop;
-use crate::column::{Cell, Kind};
+use crate::column::{Cell, LABEL};
 use crate::entries::Entries;
 
 /// Where an event, or an outcome, stands in the set of its key.
@@ -44,9 +44,6 @@ enum Added {
     Event(usize),
     Outcome(usize),
 }
-
-/// How outcomes keep their labels.
-pub(crate) const LABEL: Kind = Kind::Double;
 
 impl KeyState {
     /// The state of a key that no event and no outcome has named.

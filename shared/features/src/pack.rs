@@ -12,9 +12,8 @@
 //! Fixed numbers are little-endian, all others varints; a state without events and outcomes ends after
 //! merge_time. Whether there are outcomes is in the fingerprint, so format 1 says no more about it.
 
-use crate::column::{Cell, Column, EXACT_LIMIT};
+use crate::column::{Cell, Column, EXACT_LIMIT, LABEL};
 use crate::entries::{Entries, Origin};
-use crate::key_state::LABEL;
 use crate::varint::{Reader, put_signed, put_small};
 use crate::{Error, Hop, KeyState, Place};
 

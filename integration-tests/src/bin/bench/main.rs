@@ -12,6 +12,7 @@ mod throughput;
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use std::time::Duration;
+use throughput::Load;
 use tidemill_integration_tests::Stack;
 
 /// Measures throughput and latency of the whole line
@@ -45,6 +46,8 @@ struct Args {
 enum Part {
     /// All payments as fast as they are taken
     Throughput,
+    /// The same with their labels
+    Labels,
     /// Latency on the stream at a steady rate, then over REST
     Latency,
 }
@@ -55,8 +58,10 @@ fn main() -> Result<()> {
     let mut stack = Stack::new("bench")?;
     println!("{}", machine::describe()?);
     if wanted(Part::Throughput) {
-        let runs = (1..=args.runs).map(|n| throughput::run(&mut stack, n, args.limit)).collect::<Result<Vec<_>>>()?;
-        println!("{}", throughput::report(runs));
+        at_full_speed(&mut stack, Load::Events, &args)?;
+    }
+    if wanted(Part::Labels) {
+        at_full_speed(&mut stack, Load::Labelled, &args)?;
     }
     if wanted(Part::Latency) {
         let measured = latency::run(&mut stack, args.rate, args.steady, |stack, pipeline| {
@@ -65,5 +70,11 @@ fn main() -> Result<()> {
         let (stream, rest) = measured?;
         println!("{stream}\n{rest}");
     }
+    Ok(())
+}
+
+fn at_full_speed(stack: &mut Stack, load: Load, args: &Args) -> Result<()> {
+    let runs = (1..=args.runs).map(|n| throughput::run(stack, load, n, args.limit)).collect::<Result<Vec<_>>>()?;
+    println!("{}", throughput::report(load, runs));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! All payments over HTTP as fast as they are taken, until the last prediction was read.
+//! All payments over HTTP as fast as they are taken, until the last prediction was read; then the same with their labels,
+//! until the last outcome was.
 
 use crate::table::{count, median, table};
 use anyhow::{Context, Result, bail, ensure};
@@ -7,8 +8,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tidemill_integration_tests::infrastructure::part_usage;
 use tidemill_integration_tests::process::{Process, usage};
+use tidemill_integration_tests::services::Slot;
 use tidemill_integration_tests::watch::consumer;
-use tidemill_integration_tests::{Environment, Pipeline, Stack, payments};
+use tidemill_integration_tests::{Environment, Pipeline, Service, Stack, payments};
 
 /// The line is stuck when nothing was predicted for this long.
 const STUCK: Duration = Duration::from_secs(60);
@@ -21,7 +23,7 @@ const PARTS: [&str; 4] = ["kafka", "redis", "registry", "postgres"];
 /// One run.
 pub(crate) struct Run {
     events: u64,
-    /// From the start of `tidemill publish` until the last prediction was read.
+    /// From the start of `tidemill publish` until the last prediction (and the last outcome, with labels) was read.
     elapsed: Duration,
     /// Processor seconds by process.
     cpu: BTreeMap<String, f64>,
@@ -35,12 +37,27 @@ impl Run {
     }
 }
 
+/// What is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// Events alone: the line from a raw event to its prediction, without the evaluator.
+    Events,
+    /// Events, and the label of each seven days of event time later: all services.
+    Labelled,
+}
+
 /// Publishes all payments to a fresh pipeline and fresh services.
-pub(crate) fn run(stack: &mut Stack, number: u32, limit: Option<u64>) -> Result<Run> {
+pub(crate) fn run(stack: &mut Stack, load: Load, number: u32, limit: Option<u64>) -> Result<Run> {
     let pipeline = stack.apply("payments")?;
-    stack.start_all()?;
+    let (evaluator, line): (Vec<Slot>, Vec<Slot>) = Service::ALL.map(|s| Slot(s, 1)).into_iter().partition(|s| s.0 == Service::Evaluator);
+    stack.services.start(&line)?;
+    if load == Load::Labelled {
+        stack.services.start(&evaluator)?;
+    }
+    stack.services.await_ready()?;
     let file = payments::shared(&stack.environment).map_or_else(|| generate(stack, &pipeline), Ok)?;
-    let reader = consumer(&stack.environment, &pipeline.topic("predictions"))?;
+    let reader = |topic| consumer(&stack.environment, &pipeline.topic(topic));
+    let (predictions, outcomes) = (reader("predictions")?, reader("outcomes")?);
     let before = used(stack)?;
 
     let begin = Instant::now();
@@ -49,9 +66,15 @@ pub(crate) fn run(stack: &mut Stack, number: u32, limit: Option<u64>) -> Result<
     let limit = limit.map(|n| n.to_string());
     let mut args = vec!["publish", &pipeline.name, "--events", &file, "--speed", "max", "--output", "json"];
     args.extend(limit.iter().flat_map(|n| ["--limit", n]));
+    if load == Load::Labelled {
+        args.extend(["--labels-delay", "7d"]);
+    }
     let mut publisher = stack.tidemill().start(&args, &log)?;
-    let mut meter = Meter { stack, publisher: &mut publisher, last: Instant::now(), cpu: BTreeMap::new(), done: false };
-    let events = read_to_the_end(&reader, &mut meter)?;
+    let mut meter = Meter { stack, publisher: &mut publisher, last: Instant::now(), cpu: BTreeMap::new(), acknowledged: None };
+    let events = read_to_the_end(&predictions, &mut meter)?;
+    if load == Load::Labelled {
+        ensure!(read_to_the_end(&outcomes, &mut meter)? == events, "not every label became an outcome");
+    }
     let elapsed = begin.elapsed();
     let mut cpu = meter.cpu;
     cpu.extend(used(stack)?.into_iter().map(|(name, seconds)| {
@@ -61,6 +84,9 @@ pub(crate) fn run(stack: &mut Stack, number: u32, limit: Option<u64>) -> Result<
     let resident = stack.services.usage()?.iter().map(|(_, usage)| usage.resident).sum();
     let run = Run { events, elapsed, cpu, resident };
     eprintln!("run {number}: {} events in {:.1} s, {} events/s", count(events), elapsed.as_secs_f64(), count(run.rate() as u64));
+    if load == Load::Events {
+        stack.services.start(&evaluator)?;
+    }
     stack.tidemill().succeed(&["wait", &pipeline.name])?;
     let verified = stack.tidemill().succeed(&["verify", &pipeline.name])?;
     eprintln!("{}", verified.out.trim_end());
@@ -80,30 +106,31 @@ struct Meter<'a> {
     publisher: &'a mut Process,
     last: Instant,
     cpu: BTreeMap<String, f64>,
-    done: bool,
+    /// Events that were acknowledged, once the publisher has ended.
+    acknowledged: Option<u64>,
 }
 
 impl Meter<'_> {
     /// How many events were acknowledged, once all were.
     fn look(&mut self) -> Result<Option<u64>> {
-        if self.done || self.last.elapsed() < LOOK {
-            return Ok(None);
+        if self.acknowledged.is_some() || self.last.elapsed() < LOOK {
+            return Ok(self.acknowledged);
         }
         self.last = Instant::now();
         if let Ok(usage) = self.publisher.usage() {
             self.cpu.insert("tidemill publish".into(), usage.cpu);
         }
         let Some(status) = self.publisher.ended()? else { return Ok(None) };
-        self.done = true;
         let log = self.publisher.log();
         ensure!(status.success(), "tidemill publish: {status}\n{log}");
         let report = log.find('{').map(|at| &log[at..]).context("tidemill publish printed no report")?;
         let report: serde_json::Value = serde_json::Deserializer::from_str(report).into_iter().next().context("an empty report")??;
-        Ok(Some(report["acknowledged"].as_u64().context("the report tells no count")?))
+        self.acknowledged = Some(report["acknowledged"].as_u64().context("the report tells no count")?);
+        Ok(self.acknowledged)
     }
 }
 
-/// Reads predictions until there is one for every event that was acknowledged.
+/// Reads predictions, or outcomes, until there is one for every event that was acknowledged.
 fn read_to_the_end(reader: &BaseConsumer, meter: &mut Meter<'_>) -> Result<u64> {
     let (mut seen, mut wanted) = (0, None);
     let mut progress = Instant::now();
@@ -118,10 +145,10 @@ fn read_to_the_end(reader: &BaseConsumer, meter: &mut Meter<'_>) -> Result<u64> 
         }
         if progress.elapsed() > STUCK {
             let logs: String = meter.stack.services.running().map(|(_, process)| process.log_end()).collect();
-            bail!("nothing was predicted for {STUCK:?} after {seen} events\n{logs}");
+            bail!("nothing came for {STUCK:?} after {seen} records\n{logs}");
         }
     }
-    ensure!(wanted == Some(seen), "{seen} predictions for {wanted:?} events");
+    ensure!(wanted == Some(seen), "{seen} records for {wanted:?} events");
     Ok(seen)
 }
 
@@ -131,29 +158,29 @@ fn used(stack: &Stack) -> Result<BTreeMap<String, f64>> {
     let mut used: BTreeMap<String, f64> =
         PARTS.iter().map(|part| Ok(((*part).to_owned(), part_usage(environment, part)?.cpu))).collect::<Result<_>>()?;
     used.extend(stack.services.usage()?.into_iter().map(|(slot, usage)| (slot.to_string(), usage.cpu)));
-    used.insert("reader of predictions".into(), usage(std::process::id())?.cpu);
+    used.insert("reader of predictions and outcomes".into(), usage(std::process::id())?.cpu);
     Ok(used)
 }
 
 /// The median run's figures, and where its time went.
-pub(crate) fn report(mut runs: Vec<Run>) -> String {
+pub(crate) fn report(load: Load, mut runs: Vec<Run>) -> String {
     runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
     let all: Vec<String> = runs.iter().map(|run| count(run.rate() as u64)).collect();
     let order: Vec<usize> = (0..runs.len()).collect();
     let Some(run) = median(&order).and_then(|at| runs.get(at)) else { return String::new() };
+    let (what, least, aim) = match load {
+        Load::Events => ("raw event over HTTP batches → read_committed prediction", "25,000", "65,000"),
+        Load::Labelled => ("the same with labels → read_committed outcome", "20,000", "50,000"),
+    };
     let mib = run.resident as f64 / f64::from(1 << 20);
     let figures = table(
         &["what", "measured", "at least", "aim"],
         &[
             vec![
-                format!(
-                    "raw event over HTTP batches → read_committed prediction, {} payments, 4 partitions (runs: {})",
-                    count(run.events),
-                    all.join(", ")
-                ),
+                format!("{what}, {} payments, 4 partitions (runs: {})", count(run.events), all.join(", ")),
                 format!("**{} events/s**", count(run.rate() as u64)),
-                "25,000".into(),
-                "65,000".into(),
+                least.into(),
+                aim.into(),
             ],
             vec!["memory of all services at the end".into(), format!("**{mib:.0} MiB**"), "1 GiB".into(), "300 MiB".into()],
         ],

@@ -155,9 +155,9 @@ fn hostile_labels_are_rejected_with_their_reason() {
         reasons::OUT_OF_RANGE,
         reasons::FUTURE,
         reasons::LATE,
-        "not_avro",
-        "unknown_schema",
-        "undecodable",
+        reasons::NOT_AVRO,
+        reasons::UNKNOWN_SCHEMA,
+        reasons::UNDECODABLE,
         reasons::DUPLICATE,
         reasons::CONFLICT,
     ];
