@@ -11,6 +11,13 @@ command_of() {
   fi
 }
 
+# is_alive PID: it runs, and is no zombie. (Its command line would not do: it is empty for a moment while a process
+# becomes another program, and long before an ending one has let go of its sockets.)
+is_alive() {
+  kill -0 "$1" 2>/dev/null || return 1
+  case $(ps -o state= -p "$1" 2>/dev/null) in '' | *Z*) return 1 ;; esac
+}
+
 # environment_has PID LINE: true as well where it cannot be known (no /proc, another user's process).
 environment_has() {
   if ! [ -r "/proc/$1/environ" ]; then return 0; fi
@@ -57,7 +64,7 @@ await() {
   local deadline=$(($(now_ms) + $1 * 1000)) pid=$2
   shift 2
   while ! "$@"; do
-    if [ -z "$(command_of "$pid")" ]; then return 2; fi
+    if ! is_alive "$pid"; then return 2; fi
     if [ "$(now_ms)" -ge "$deadline" ]; then return 1; fi
     sleep 0.1
   done
@@ -72,7 +79,7 @@ find_processes() {
 end_process() {
   local pid=$1 deadline=$(($(now_ms) + $2 * 1000))
   kill -"${3:-TERM}" "$pid" 2>/dev/null || return 0
-  while [ -n "$(command_of "$pid")" ]; do
+  while is_alive "$pid"; do
     if [ "$(now_ms)" -ge "$deadline" ]; then
       kill -KILL "$pid" 2>/dev/null || true
       await_gone "$pid"
@@ -84,7 +91,7 @@ end_process() {
 
 await_gone() {
   local tries=0
-  while [ -n "$(command_of "$1")" ] && [ "$tries" -lt 100 ]; do
+  while is_alive "$1" && [ "$tries" -lt 100 ]; do
     sleep 0.05
     tries=$((tries + 1))
   done
