@@ -133,17 +133,18 @@ impl ValidatorTask {
     fn judge(&self, row: Vec<Value>, record: &Record<'_>) -> Result<Event, Reason> {
         let stamp = check(&self.pipeline, &row, record.timestamp)?;
         let before = self.now.merge_time.unwrap_or(stamp.time);
+        let merge_time = before.max(stamp.time);
+        // before lateness: an event that is sent again, late, is not lost
+        if self.seen.find(&stamp.id, merge_time).is_some() {
+            let window = time::format_duration(self.pipeline.source.dedupe);
+            return Err(Reason::new(reasons::DUPLICATE, format!("id {} was valid already, less than {window} before", stamp.id)));
+        }
         if stamp.time < before - self.pipeline.source.lateness {
             let (at, limit) = (time::format_instant(before), time::format_duration(self.pipeline.source.lateness));
             return Err(Reason::new(
                 reasons::LATE,
                 format!("event time {} is more than {limit} before {at}", time::format_instant(stamp.time)),
             ));
-        }
-        let merge_time = before.max(stamp.time);
-        if self.seen.find(&stamp.id, merge_time).is_some() {
-            let window = time::format_duration(self.pipeline.source.dedupe);
-            return Err(Reason::new(reasons::DUPLICATE, format!("id {} was valid already, less than {window} before", stamp.id)));
         }
         Ok(Event {
             event_id: stamp.id,

@@ -280,3 +280,13 @@ fn a_minute_is_written_when_it_is_over() {
     assert_eq!((quality.partition, quality.window_end, quality.valid, quality.merge_time), (3, end, 1, Some(T0)));
     assert_eq!(quality.rejected[0].reason, "amount_out_of_range");
 }
+
+#[test]
+fn an_event_that_is_sent_again_late_is_a_duplicate_and_not_lost() {
+    let mut bench = Bench::new();
+    bench.pay("a", T0, 100);
+    bench.pay("b", T0 + HOUR, 100);
+    bench.pay("a", T0, 100);
+    bench.pay("c", T0, 100);
+    assert_eq!(bench.verdicts().into_values().collect::<Vec<_>>(), ["valid", "valid", "duplicate", "late"]);
+}
