@@ -157,10 +157,8 @@ impl Join {
     /// is none.
     pub(crate) fn expired(&mut self) -> Option<(CompactString, Label)> {
         self.forget();
-        while let Some((label_time, id)) = self.held.first().cloned()
-            && label_time.saturating_add(self.horizon) < self.clocks.events
-        {
-            self.held.pop_first();
+        let (horizon, now) = (self.horizon, self.clocks.events);
+        while let Some((label_time, id)) = pop_if(&mut self.held, |time| time.saturating_add(horizon) < now) {
             if let Some(Entry::Held(label)) = self.entries.get(&id)
                 && label.label_time == label_time
             {
@@ -207,6 +205,8 @@ impl Join {
 
     /// All changes since the last commit never happened.
     pub(crate) fn abort(&mut self) {
+        // what was restored is done: an abort before the first record takes none of it back
+        self.restored();
         while let Some((id, before)) = self.log.pop() {
             match before {
                 Some(entry) => self.put(id, entry),
@@ -223,10 +223,8 @@ impl Join {
     }
 
     fn forget(&mut self) {
-        while let Some((event_time, id)) = self.predicted.first().cloned()
-            && event_time.saturating_add(self.horizon.saturating_mul(2)) < self.clocks.labels
-        {
-            self.predicted.pop_first();
+        let (horizon, now) = (self.horizon.saturating_mul(2), self.clocks.labels);
+        while let Some((event_time, id)) = pop_if(&mut self.predicted, |time| time.saturating_add(horizon) < now) {
             let waits = match self.entries.get(&id) {
                 Some(Entry::Predicted(prediction)) => prediction.event_time == event_time,
                 Some(Entry::Joined { event_time: known, .. }) => *known == event_time,
@@ -257,6 +255,11 @@ impl Join {
         };
         self.entries.insert(id, entry);
     }
+}
+
+/// Takes the first of `queue` if its time is over.
+fn pop_if(queue: &mut BTreeSet<(i64, CompactString)>, over: impl FnOnce(i64) -> bool) -> Option<(i64, CompactString)> {
+    if queue.first().is_some_and(|(time, _)| over(*time)) { queue.pop_first() } else { None }
 }
 
 #[cfg(test)]

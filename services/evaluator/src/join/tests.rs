@@ -63,10 +63,12 @@ enum After {
     Commit,
     Abort,
     Crash,
+    /// The transaction of another partition fails before the successor has seen a record.
+    CrashAndAbort,
 }
 
 fn afters() -> impl Strategy<Value = Vec<After>> {
-    let one = prop_oneof![3 => Just(After::Nothing), 3 => Just(After::Commit), 1 => Just(After::Abort), 1 => Just(After::Crash)];
+    let one = prop_oneof![3 => Just(After::Nothing), 3 => Just(After::Commit), 1 => Just(After::Abort), 1 => Just(After::Crash), 1 => Just(After::CrashAndAbort)];
     prop::collection::vec(one, 40)
 }
 
@@ -119,8 +121,11 @@ proptest! {
                     open.clear();
                     next = done;
                 }
-                After::Crash => {
+                crash @ (After::Crash | After::CrashAndAbort) => {
                     join = restore(&arrivals, done, &told);
+                    if matches!(crash, After::CrashAndAbort) {
+                        join.abort();
+                    }
                     open.clear();
                     next = done;
                 }
