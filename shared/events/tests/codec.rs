@@ -199,7 +199,9 @@ fn every_schema_is_avro() {
         AvroSchema::parse(&json).unwrap_or_else(|e| panic!("{topic:?}: {e}\n{json}"));
         assert!(json.contains("tidemill.fraud_eu"), "{topic:?} has the pipeline's namespace");
     }
-    AvroSchema::parse(control_avro(Control::Pipelines)).unwrap();
+    for topic in Control::ALL {
+        AvroSchema::parse(control_avro(topic)).unwrap_or_else(|e| panic!("{topic:?}: {e}"));
+    }
 }
 
 #[test]

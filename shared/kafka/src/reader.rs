@@ -1,12 +1,14 @@
-//! Reading without a group: a bounded scan here, an endless [`Tail`] beside it.
+//! Reading without a group: a bounded scan here, an endless [`Tail`] and [`Follow`] beside it.
 //!
 //! A scan is every record of some partitions, from given offsets to where they ended when it began: the
 //! last stable offset (read_committed) or the high watermark. Transaction markers take offsets too, so it
 //! ends at the broker's end-of-partition event, not when an offset is reached. Neither joins a group or
 //! commits anything.
 
+mod follow;
 mod tail;
 
+pub use follow::Follow;
 pub use tail::Tail;
 
 use crate::admin::{self, Admin};
@@ -71,9 +73,10 @@ pub struct Scan {
 pub struct Record<'a>(BorrowedMessage<'a>);
 
 impl<'a> Record<'a> {
-    /// The message itself, for the transactional loop.
-    pub(crate) fn message(&self) -> &BorrowedMessage<'a> {
-        &self.0
+    /// As the transactional loop sees a record of its input `topic`.
+    #[must_use]
+    pub fn as_input(&self, topic: usize) -> tidemill_stream::Record<'_> {
+        crate::transactional::record(&self.0, topic)
     }
 
     /// Its partition.

@@ -226,7 +226,7 @@ impl Broker for KafkaBroker {
                     break;
                 }
                 next = record.offset() + 1;
-                each(&self::record(record.message(), restore.input))?;
+                each(&record.as_input(restore.input))?;
             }
             // the markers of a committed transaction may reach this partition a moment after the offsets'
             if must_be_seen.is_none_or(|offset| next > offset) {
@@ -289,7 +289,7 @@ fn whole_millis(time: Duration) -> Duration {
 }
 
 /// The loop's view of a message.
-fn record<'a>(message: &'a BorrowedMessage<'_>, topic: usize) -> Record<'a> {
+pub(crate) fn record<'a>(message: &'a BorrowedMessage<'_>, topic: usize) -> Record<'a> {
     let traceparent = message.headers().and_then(|hs| hs.iter().find(|h| h.key == "traceparent")).and_then(|h| h.value);
     Record {
         topic,
