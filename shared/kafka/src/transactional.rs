@@ -35,8 +35,8 @@ pub struct Settings {
     pub brokers: String,
     /// Consumer group, `tidemill.<service>.<pipeline>`.
     pub group: String,
-    /// This member's slot: its `group.instance.id` and `transactional.id`. A process that takes a dead
-    /// one's place uses the same, which ends the dead one's transaction at once.
+    /// This member's slot: its `group.instance.id` and the root of its `transactional.id`s. A process that takes
+    /// a dead one's place uses the same, which ends the dead one's transaction at once.
     pub slot: String,
     /// Input topics, in the order of [`tidemill_stream::Input::topic`].
     pub inputs: Vec<String>,
@@ -46,7 +46,7 @@ pub struct Settings {
     pub fault: Option<Fault>,
 }
 
-/// Both clients of one task set.
+/// The clients of one task set.
 pub struct KafkaBroker {
     settings: Settings,
     clients: Option<Clients>,
@@ -56,7 +56,18 @@ pub struct KafkaBroker {
 
 struct Clients {
     consumer: BaseConsumer<Membership>,
-    producer: ThreadedProducer<Deliveries>,
+    /// Used in turn. For some milliseconds after a commit the broker still writes its markers, and refuses the same
+    /// producer's next transaction; the client then waits for 20 ms.
+    producers: [ThreadedProducer<Deliveries>; 2],
+    /// Whose turn it is.
+    turn: usize,
+}
+
+impl Clients {
+    /// The producer of the present transaction.
+    fn producer(&self) -> &ThreadedProducer<Deliveries> {
+        &self.producers[self.turn]
+    }
 }
 
 impl KafkaBroker {
@@ -67,7 +78,7 @@ impl KafkaBroker {
     }
 
     fn clients(&self) -> Result<&Clients, Error> {
-        self.clients.as_ref().ok_or_else(|| Error::Rebuild("not connected".into()))
+        self.clients.as_ref().ok_or_else(not_connected)
     }
 
     fn partitions<'a>(&self, offsets: impl IntoIterator<Item = (Input, i64, &'a str)>) -> Result<TopicPartitionList, Error> {
@@ -92,6 +103,16 @@ impl KafkaBroker {
             "the broker has shut {} out ({error}): another process runs under the same slot; give each instance its own TIDEMILL_INSTANCE",
             self.settings.slot
         ))
+    }
+
+    /// Makes a producer; whatever transaction its predecessor had open has ended when it returns.
+    fn producer(&self, turn: usize) -> Result<ThreadedProducer<Deliveries>, Error> {
+        let context = Deliveries::new(self.settings.outputs.len());
+        let producer: ThreadedProducer<Deliveries> = self.producer_config(turn).create_with_context(context).map_err(rebuild)?;
+        if self.settings.fault.is_none() {
+            producer.init_transactions(PATIENCE).map_err(rebuild)?;
+        }
+        Ok(producer)
     }
 
     fn consumer_config(&self) -> ClientConfig {
@@ -120,7 +141,7 @@ impl KafkaBroker {
         config
     }
 
-    fn producer_config(&self) -> ClientConfig {
+    fn producer_config(&self, turn: usize) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.settings.brokers)
@@ -133,7 +154,7 @@ impl KafkaBroker {
             .set("sticky.partitioning.linger.ms", "0");
         if self.settings.fault.is_none() {
             // a killed member's transaction must not hold readers back for long
-            config.set("transactional.id", &self.settings.slot).set("transaction.timeout.ms", "10000");
+            config.set("transactional.id", format!("{}.{turn}", self.settings.slot)).set("transaction.timeout.ms", "10000");
         }
         config
     }
@@ -243,7 +264,9 @@ impl Broker for KafkaBroker {
         if self.settings.fault == Some(Fault::CommitFirst) {
             return Ok(Delivered::default());
         }
-        let Clients { producer, .. } = self.clients()?;
+        let clients = self.clients.as_mut().ok_or_else(not_connected)?;
+        clients.turn ^= 1;
+        let producer = clients.producer();
         if self.settings.fault.is_none() {
             producer.begin_transaction().map_err(|e| produce::decide(producer, &e))?;
         }
@@ -252,7 +275,8 @@ impl Broker for KafkaBroker {
 
     fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<Input, (i64, String)>) -> Result<(), Error> {
         let list = self.partitions(offsets.iter().map(|(p, (o, m))| (*p, *o, m.as_str())))?;
-        let Clients { consumer, producer } = self.clients()?;
+        let clients = self.clients()?;
+        let (consumer, producer) = (&clients.consumer, clients.producer());
         match self.settings.fault {
             None => {
                 let group = consumer.group_metadata().ok_or_else(|| Error::Rebuild("the consumer has no group metadata".into()))?;
@@ -270,18 +294,18 @@ impl Broker for KafkaBroker {
     fn connect(&mut self) -> Result<(), Error> {
         // the old clients go first: two of one static member would fence each other
         self.clients = None;
-        let producer: ThreadedProducer<Deliveries> =
-            self.producer_config().create_with_context(Deliveries::new(self.settings.outputs.len())).map_err(rebuild)?;
-        if self.settings.fault.is_none() {
-            producer.init_transactions(PATIENCE).map_err(rebuild)?;
-        }
+        let producers = [self.producer(0)?, self.producer(1)?];
         let consumer: BaseConsumer<Membership> =
             self.consumer_config().create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
         let topics: Vec<&str> = self.settings.inputs.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(rebuild)?;
-        self.clients = Some(Clients { consumer, producer });
+        self.clients = Some(Clients { consumer, producers, turn: 0 });
         Ok(())
     }
+}
+
+fn not_connected() -> Error {
+    Error::Rebuild("not connected".into())
 }
 
 fn whole_millis(time: Duration) -> Duration {

@@ -108,7 +108,7 @@ pub trait Broker {
     /// [`Error::Aborted`] when it was certainly aborted; [`Error::Rebuild`] when the outcome is unknown.
     fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<Input, (i64, String)>) -> Result<(), Error>;
 
-    /// Makes both clients, after dropping those there were. The transactional id stays the same, which
+    /// Makes the clients, after dropping those there were. The transactional ids stay the same, which
     /// fences its former users and ends whatever transaction they had open. May block for some seconds.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ pub struct Limits {
     pub records: usize,
     /// Output bytes after which a transaction takes no more input.
     pub bytes: usize,
-    /// Microseconds that the first record of a batch waits for company.
+    /// Microseconds that the first record of a batch waits for company. A transaction costs the broker the same for
+    /// one record as for a hundred, and at a few thousand events a second it is the broker that is short of time.
     pub linger: i64,
     /// Microseconds that a partition rests when something it needs is away.
     pub retry: i64,
@@ -22,7 +23,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 8_000, bytes: 8 << 20, linger: 4_000, retry: 500_000 }
+        Self { records: 8_000, bytes: 8 << 20, linger: 10_000, retry: 500_000 }
     }
 }
 
@@ -177,7 +178,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         let now = (self.clock)();
         let mut until = self.next_tick.max(now);
         if let Some(opened) = self.batch.opened {
-            until = until.min(opened + self.limits.linger);
+            until = until.min(opened + self.linger());
         }
         for resting in self.slots.values().filter_map(|s| s.resting) {
             until = until.min(resting);
@@ -240,8 +241,13 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         self.broker.resume(&offsets)
     }
 
+    /// Nobody waits for a batch that writes nothing: it may gather for longer, and spares the broker transactions.
+    fn linger(&self) -> i64 {
+        if self.outputs.is_empty() { self.limits.linger.max(TICK) } else { self.limits.linger }
+    }
+
     fn batch_is_due(&self, now: i64) -> bool {
-        let lingered = self.batch.opened.is_some_and(|opened| now - opened >= self.limits.linger);
+        let lingered = self.batch.opened.is_some_and(|opened| now - opened >= self.linger());
         self.batch.full || lingered || (self.batch.records == 0 && !self.outputs.is_empty())
     }
 
