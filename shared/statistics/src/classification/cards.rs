@@ -1,6 +1,5 @@
 //! Card precision at k: how many of the k entities that can be looked into in a day are worth it.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Card precision at k by day, and its mean.
@@ -34,29 +33,18 @@ pub fn card_precision_at<E: Ord>(k: usize, days: &[Vec<(E, f64, f64)>]) -> Optio
         let mut entities: BTreeMap<&E, (f64, f64)> = BTreeMap::new();
         for (entity, score, label) in rows {
             if !found.contains(entity) {
-                let highest = entities.entry(entity).or_insert((*score, *label));
-                *highest = (highest.0.max(*score), highest.1.max(*label));
+                // adding 0.0 makes -0.0 positive: they tie
+                let highest = entities.entry(entity).or_insert((*score + 0.0, *label));
+                *highest = (highest.0.max(*score + 0.0), highest.1.max(*label));
             }
         }
         // a stable sort keeps the entities' order among equal scores
         let mut ranked: Vec<_> = entities.into_iter().collect();
-        ranked.sort_by_key(|(_, (score, _))| Reverse(Score(*score)));
+        ranked.sort_by(|(_, a), (_, b)| b.0.total_cmp(&a.0));
         let hits: Vec<&E> = ranked.into_iter().take(k).filter(|(_, (_, label))| *label >= 0.5).map(|(entity, _)| entity).collect();
         by_day.push(hits.len() as f64 / k as f64);
         found.extend(hits);
     }
     let mean = by_day.iter().sum::<f64>() / by_day.len() as f64;
     (k > 0 && !by_day.is_empty()).then_some(CardPrecision { by_day, mean })
-}
-
-/// A finite score, with 0.0 and -0.0 equal.
-#[derive(PartialEq, PartialOrd)]
-struct Score(f64);
-
-impl Eq for Score {}
-
-impl Ord for Score {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0 + 0.0).total_cmp(&(other.0 + 0.0))
-    }
 }

@@ -14,7 +14,7 @@ pub(crate) fn tail(n: u64, d: f64) -> f64 {
         1.0
     } else if t <= 1.0 {
         // Ruben and Gambino: n!/n^n (2t - 1)^n
-        1.0 - (1..=n).map(|i| i as f64 / rows * (2.0 * t - 1.0)).try_fold(1.0, |p, f| (p > 0.0).then(|| p * f)).unwrap_or(0.0)
+        1.0 - (1..=n).map(|i| i as f64 / rows * (2.0 * t - 1.0)).try_fold(1.0, |p, f| (p > 0.0).then_some(p * f)).unwrap_or(0.0)
     } else if d >= 0.5 || squared >= if n <= 140 { 4.0 } else { 2.2 } {
         2.0 * one_sided_tail(n, d)
     } else if n <= 140 || (n <= 100_000 && rows * d.powf(1.5) <= 1.4) {
