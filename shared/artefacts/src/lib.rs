@@ -14,8 +14,10 @@
 
 mod blob;
 mod error;
+mod model;
 mod path;
 mod store;
 
 pub use error::Error;
+pub use model::Unopened;
 pub use store::{ArtefactStore, Entry};

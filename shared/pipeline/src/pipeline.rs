@@ -7,6 +7,7 @@ use crate::section::expect::Expectation;
 use crate::section::learning::Learning;
 use crate::section::row::RowFeature;
 use crate::section::source::SourceSpec;
+use sha2::{Digest, Sha256};
 use tidemill_events::{Layout, records};
 use tidemill_expr::Program;
 use tidemill_features::HopSpec;
@@ -47,6 +48,13 @@ impl Pipeline {
     pub fn label_hops(&self) -> Vec<usize> {
         let hops = self.hops.iter().enumerate();
         hops.filter(|(_, hop)| hop.reads_labels()).map(|(position, _)| position).collect()
+    }
+
+    /// The bootstrap expression as a model: version 0, with the digest of its text.
+    #[must_use]
+    pub fn bootstrap_model(&self) -> records::ModelRef {
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(self.bootstrap.source())));
+        records::ModelRef { name: self.name.as_str().into(), version: 0, digest, stage: "bootstrap".into() }
     }
 }
 
