@@ -2,7 +2,7 @@
 # $HOME_DIR/env: where everything is, one NAME=value a line, for `source`, make and grep alike.
 
 # Every service of the platform, in the order of the stream. The one list.
-service_names="ingestor validator feature-builder predictor evaluator"
+service_names="ingestor validator feature-builder predictor evaluator trainer deployer drift-watcher"
 
 token() {
   if [ ! -s "$HOME_DIR/token" ]; then random_hex 24 | write_file "$HOME_DIR/token"; fi
