@@ -54,13 +54,13 @@ struct Filter {
 async fn all(State(rest): Shared, Query(filter): Query<Filter>) -> Result<Json<Models>, Problem> {
     let view = rest.view()?;
     let lines = view.registry.lines().filter(|(name, _)| filter.pipeline.as_deref().is_none_or(|wanted| wanted == *name));
-    Ok(Json(Models { models: lines.flat_map(|(name, line)| answers::summaries(name, line, &view)).collect() }))
+    Ok(Json(Models::of(lines, &view)))
 }
 
 async fn of_pipeline(State(rest): Shared, Path(pipeline): Path<String>) -> Result<Json<Models>, Problem> {
     let view = rest.view()?;
-    let models = view.registry.line(&pipeline).map(|line| answers::summaries(&pipeline, line, &view));
-    Ok(Json(Models { models: models.unwrap_or_default() }))
+    let line = view.registry.line(&pipeline).map(|line| (pipeline.as_str(), line));
+    Ok(Json(Models::of(line.into_iter(), &view)))
 }
 
 async fn one(State(rest): Shared, Path((pipeline, version)): Path<(String, String)>) -> Result<Json<One>, Problem> {

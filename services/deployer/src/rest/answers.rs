@@ -9,13 +9,24 @@ use tidemill_events::records::{ModelRef, SourceRecord};
 use tidemill_events::time::format_instant;
 
 /// `GET …/models`
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct Models {
-    pub(super) models: Vec<Summary>,
+    models: Vec<Summary>,
+    /// What each pipeline's newest deployment put in place; a pipeline without one is not here: its bootstrap serves.
+    serving: Vec<InPlace>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Summary {
+struct InPlace {
+    pipeline: String,
+    /// 0 is the bootstrap.
+    version: i32,
+    #[serde(flatten)]
+    served: Served,
+}
+
+#[derive(Serialize)]
+struct Summary {
     pipeline: String,
     version: i32,
     digest: String,
@@ -135,8 +146,21 @@ impl From<&RegistryEvent> for Event {
     }
 }
 
+impl Models {
+    /// The models of `lines`.
+    pub(super) fn of<'a>(lines: impl Iterator<Item = (&'a str, &'a Line)>, view: &View) -> Self {
+        let mut all = Self::default();
+        for (pipeline, line) in lines {
+            all.models.extend(summaries(pipeline, line, view));
+            let in_place = |s: &Serving| InPlace { pipeline: pipeline.to_owned(), version: s.model.version, served: served(s) };
+            all.serving.extend(line.serving.as_ref().map(in_place));
+        }
+        all
+    }
+}
+
 /// The models of a pipeline, the newest first.
-pub(super) fn summaries(pipeline: &str, line: &Line, view: &View) -> Vec<Summary> {
+fn summaries(pipeline: &str, line: &Line, view: &View) -> Vec<Summary> {
     let summary = |(version, model): (&i32, &Model)| {
         let last = line.events_of(*version).last();
         let candidate = candidate(model, view).map(|(_, candidate)| candidate);

@@ -73,8 +73,9 @@ async fn models_are_listed_and_shown_with_their_lineage() {
     let (status, list) = harness.get("/v1/models").await;
     let states: Vec<(&Json, &Json)> = list["models"].as_array().unwrap().iter().map(|m| (&m["version"], &m["state"])).collect();
     assert_eq!((status, states), (200, vec![(&json!(2), &json!("rejected")), (&json!(1), &json!("approval_requested"))]));
-    assert_eq!(harness.get("/v1/models?pipeline=q").await.1, json!({"models": []}));
+    assert_eq!(harness.get("/v1/models?pipeline=q").await.1, json!({"models": [], "serving": []}));
     assert_eq!(harness.get("/v1/pipelines/p/models").await.1, list);
+    assert_eq!(list["serving"], json!([]), "nothing was deployed yet");
     let (_, one) = harness.get("/v1/pipelines/p/models/2").await;
     assert_eq!((&one["digest"], &one["serving"]), (&json!("sha256:2"), &Json::Null));
     assert_eq!(one["training"]["record"], json!({"topic": "tidemill.candidates", "partition": 0, "offset": 2}));
@@ -106,9 +107,9 @@ async fn an_order_reaches_the_loop_and_its_answer_the_caller() {
         let bootstrap = ModelRef { name: "p".into(), version: 0, digest: "sha256:b".into(), stage: "bootstrap".into() };
         let policy = crate::policy::Policy { approval: Approval::OnePerson, bootstrap };
         asked.answer.send(registry.order(&asked.order, Some(&policy), 3)).unwrap();
-        order
+        (order, registry)
     };
-    let ((status, answer), order) = tokio::join!(harness.post(APPROVE, &body), at_the_desk);
+    let ((status, answer), (order, registry)) = tokio::join!(harness.post(APPROVE, &body), at_the_desk);
     let expected = Order {
         pipeline: "p".into(),
         action: Action::Approve(1),
@@ -117,6 +118,10 @@ async fn an_order_reaches_the_loop_and_its_answer_the_caller() {
         expected_champion: Some(0),
     };
     assert_eq!((status, order), (200, expected));
+    harness.desk.publish(View { registry: Arc::new(registry), papers: Arc::default() });
+    let (_, list) = harness.get("/v1/models").await;
+    let serving = json!([{"pipeline": "p", "version": 1, "route": "default", "deployment": 1, "since": "1970-01-01T00:00:00.000003Z"}]);
+    assert_eq!(list["serving"], serving);
     assert_eq!((&answer["deployment"]["number"], &answer["deployment"]["model"]["version"]), (&json!(1), &json!(1)));
     assert_eq!(answer["events"][0]["actor"], "ann");
 }

@@ -1,9 +1,10 @@
 //! `tidemill models list`.
 
 use super::client::{Client, Flags};
+use super::row;
 use crate::output::{self, Exit, Output, count, table};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 /// `tidemill models list`.
 #[derive(Debug, Clone, clap::Args)]
@@ -19,6 +20,16 @@ pub struct Args {
 #[derive(Serialize, Deserialize)]
 struct Models {
     models: Vec<Model>,
+    serving: Vec<Serving>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Serving {
+    pipeline: String,
+    version: i32,
+    route: String,
+    deployment: i64,
+    since: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +58,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
 impl output::Report for Models {
     fn rows(&self) -> Vec<Json> {
-        self.models.iter().map(|m| json!(m)).collect()
+        self.models.iter().map(|m| row("model", m)).chain(self.serving.iter().map(|s| row("serving", s))).collect()
     }
 
     fn table(&self) -> String {
@@ -61,11 +72,38 @@ impl output::Report for Models {
             let (pipeline, state) = (m.pipeline.clone(), m.state.clone());
             models.add_row([pipeline, version, state, text(&m.changed_at), rows, short(&m.digest), text(&m.actor), text(&m.detail)]);
         }
-        format!("{}\n", models.trim_fmt())
+        let mut out = format!("{}\n", models.trim_fmt());
+        for s in &self.serving {
+            let model = if s.version == 0 { "the bootstrap".to_owned() } else { format!("version {}", s.version) };
+            out += &format!("\n{}: {model} serves since {} (deployment {})", s.pipeline, s.since, s.deployment);
+        }
+        out.trim_end().to_owned() + "\n"
     }
 }
 
 /// Enough of a digest to tell models apart.
 fn short(digest: &str) -> String {
     digest.chars().take("sha256:".len() + 12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Report;
+    use serde_json::json;
+
+    #[test]
+    fn the_list_ends_with_what_serves() {
+        let model = json!({
+            "pipeline": "p", "version": 1, "digest": "sha256:0123456789abcdef", "state": "rolled_back", "registered_at": null,
+            "changed_at": "t", "actor": "ann", "detail": "worse", "trained": null, "rows": 12000,
+        });
+        let serving = json!({"pipeline": "p", "version": 0, "route": "default", "deployment": 2, "since": "t"});
+        let models: Models = serde_json::from_value(json!({"models": [model], "serving": [serving]})).unwrap();
+        let table = models.table();
+        assert!(table.contains("12,000  sha256:0123456789ab  ann"), "{table}");
+        assert!(table.ends_with("\n\np: the bootstrap serves since t (deployment 2)\n"), "{table}");
+        let none = Models { models: Vec::new(), serving: Vec::new() };
+        assert!(none.table().starts_with("no model yet"));
+    }
 }
