@@ -1,7 +1,7 @@
 //! The commands, and which module does each.
 
 use crate::output::Exit;
-use crate::{apply, check, completions, demo, explain, generate, publish, status, trace, verify, wait};
+use crate::{apply, check, completions, demo, explain, generate, models, publish, status, trace, verify, wait};
 use clap::{Parser, Subcommand};
 
 /// Streams of raw events in, predictions out, exactly once
@@ -35,6 +35,9 @@ enum Command {
     Trace(trace::Args),
     /// Show what is applied, how far it is, and whether the services are well
     Status(status::Args),
+    /// Models: what became of each; approve, reject, roll back
+    #[command(subcommand)]
+    Models(models::Command),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -56,6 +59,7 @@ impl Cli {
             Command::Verify(args) => verify::run(args),
             Command::Trace(args) => trace::run(args),
             Command::Status(args) => status::run(args),
+            Command::Models(command) => models::run(command),
             Command::Completions(args) => completions::run(args),
         }
     }
