@@ -1,7 +1,7 @@
 //! The commands, and which module does each.
 
 use crate::output::Exit;
-use crate::{apply, check, completions, demo, explain, generate, publish, status, trace, verify, wait};
+use crate::{apply, check, completions, demo, explain, generate, publish, status, trace, train, verify, wait};
 use clap::{Parser, Subcommand};
 
 /// Streams of raw events in, predictions out, exactly once
@@ -35,6 +35,8 @@ enum Command {
     Trace(trace::Args),
     /// Show what is applied, how far it is, and whether the services are well
     Status(status::Args),
+    /// Ask for a training of a pipeline's model, or call it off
+    Train(train::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -56,6 +58,7 @@ impl Cli {
             Command::Verify(args) => verify::run(args),
             Command::Trace(args) => trace::run(args),
             Command::Status(args) => status::run(args),
+            Command::Train(args) => train::run(args),
             Command::Completions(args) => completions::run(args),
         }
     }

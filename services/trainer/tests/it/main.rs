@@ -1,0 +1,3 @@
+//! The trainer's parts together, without Kafka.
+
+mod made;
