@@ -1,7 +1,7 @@
 //! The commands, and which module does each.
 
 use crate::output::Exit;
-use crate::{apply, check, completions, demo, explain, generate, models, publish, status, trace, verify, wait};
+use crate::{apply, check, completions, demo, explain, generate, models, publish, status, trace, train, verify, wait};
 use clap::{Parser, Subcommand};
 
 /// Streams of raw events in, predictions out, exactly once
@@ -38,6 +38,8 @@ enum Command {
     /// Models: what became of each; approve, reject, roll back
     #[command(subcommand)]
     Models(models::Command),
+    /// Ask for a training of a pipeline's model, or call it off
+    Train(train::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -60,6 +62,7 @@ impl Cli {
             Command::Trace(args) => trace::run(args),
             Command::Status(args) => status::run(args),
             Command::Models(command) => models::run(command),
+            Command::Train(args) => train::run(args),
             Command::Completions(args) => completions::run(args),
         }
     }

@@ -15,6 +15,7 @@ pub mod publish;
 pub mod stages;
 pub mod status;
 pub mod trace;
+pub mod train;
 pub mod value;
 pub mod verify;
 pub mod wait;

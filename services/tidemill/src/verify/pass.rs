@@ -165,7 +165,7 @@ impl<'a> Pass<'a> {
         let mut deployed = Vec::new();
         read(self.cluster, &self.bar, Control::Registry.name(), None, |record| {
             let event: RegistryEvent = decoder.control(record.payload())?;
-            if event.pipeline == *name && matches!(event.kind.as_str(), "deployed" | "rolled_back") {
+            if event.pipeline == *name && event.kind == "deployed" {
                 deployed.push(event.model);
             }
             Ok(())

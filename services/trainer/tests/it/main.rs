@@ -1,5 +1,6 @@
-//! The learner: deterministic, read back exactly as LightGBM scores, and its search finds the best.
+//! The trainer's parts without Kafka: a learner that repeats itself, and a model from rows to artefact.
 
 mod fitting;
+mod made;
 mod sample;
 mod searching;

@@ -194,6 +194,17 @@ fn every_key_of_the_design_is_read() {
 }
 
 #[test]
+fn text_is_noted_where_a_model_is_trained() {
+    let file = EVERY_KEY.replace("  amount: amount\n", "  amount: amount\n  card: customer_id\n");
+    let (_, notes) = compile("payments.yaml", &file, |_| Ok(PAYMENT.to_owned())).unwrap();
+    let text: Vec<&str> = notes.iter().filter(|d| d.code == "TM0120").map(|d| d.message.as_str()).collect();
+    assert_eq!(text, ["`card` is text: a trained model leaves it out"]);
+    let untrained = file.split("model:").next().unwrap();
+    let (_, notes) = compile("payments.yaml", untrained, |_| Ok(PAYMENT.to_owned())).unwrap();
+    assert!(notes.iter().all(|d| d.code != "TM0120"));
+}
+
+#[test]
 fn labels_take_every_aggregate_that_has_values_with_or_without_a_delay() {
     for aggregate in ["sum", "mean", "min", "max"] {
         let file = EVERY_KEY.replace(
