@@ -5,7 +5,7 @@ mod metrics;
 pub mod observer;
 mod schemas;
 
-pub use schemas::{RawSchemas, WriterSchemas, lookup};
+pub use schemas::{RawSchemas, WriterSchemas, lookup, lookup_control};
 
 use anyhow::Context as _;
 use std::collections::BTreeMap;

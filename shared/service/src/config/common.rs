@@ -56,3 +56,11 @@ pub struct Write {
     #[arg(long, env = "TIDEMILL_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = values::token)]
     pub token: Secret,
 }
+
+/// For services that read or write models and training sets.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Store {
+    /// Object store of models and training sets, such as file:///var/lib/tidemill
+    #[arg(long, env = "TIDEMILL_STORE", value_name = "URL", value_parser = values::store_url)]
+    pub store: String,
+}
