@@ -24,6 +24,7 @@ use tidemill_events::{Layout, RecordSchema};
 use tidemill_kafka::pipelines::Follower;
 use tidemill_kafka::registry::{Blocking, Registry};
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
+use tidemill_pipeline::learning;
 use tidemill_service::metrics::Labels;
 use tidemill_service::{Context, Service};
 use tidemill_stream::fault::Fault;
@@ -53,8 +54,8 @@ impl Service for Evaluator {
         let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
         let make = move |applied: &Applied| {
             // a pipeline without `labels` learns nothing
-            let Some(horizon) = applied.pipeline.learning.labels.as_ref().map(|labels| labels.horizon) else { return Ok(Vec::new()) };
-            let stage = EvaluatorStage::new(applied, horizon, &registry, labels.clone())?;
+            let Some(counting) = applied.pipeline.learning.labels.clone() else { return Ok(Vec::new()) };
+            let stage = EvaluatorStage::new(applied, counting, &registry, labels.clone())?;
             let settings = stage.settings(&brokers, instance, fault);
             Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock.clone())])
         };
@@ -71,7 +72,7 @@ struct EvaluatorStage {
 }
 
 impl EvaluatorStage {
-    fn new(applied: &Applied, horizon: i64, registry: &Blocking, told: Family<Labels, Counter>) -> Result<Self, Error> {
+    fn new(applied: &Applied, labels: learning::Labels, registry: &Blocking, told: Family<Labels, Counter>) -> Result<Self, Error> {
         let pipeline = applied.pipeline.clone();
         let layout = &pipeline.layout;
         let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
@@ -80,8 +81,9 @@ impl EvaluatorStage {
         let rejected = AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).map_err(fault)?;
         let name = pipeline.name.clone();
         let shared = Shared {
-            horizon,
+            labels,
             topic: topic(layout, PerPipeline::Labels).into(),
+            predictions_topic: topic(layout, PerPipeline::Predictions).into(),
             predictions: PredictionCodec::new(layout, id(PerPipeline::Predictions)?).map_err(fault)?,
             outcomes: OutcomeCodec::new(layout, id(PerPipeline::Outcomes)?).map_err(fault)?,
             rejected: (rejected, id(PerPipeline::Rejected)?),
