@@ -38,7 +38,7 @@ pub(crate) const COLUMN: &str = "TM0116";
 pub(crate) const TOO_MANY: &str = "TM0117";
 /// A word that is none of the choices.
 pub(crate) const UNKNOWN_CHOICE: &str = "TM0118";
-/// A section that is read but does not act yet.
+/// A key that is read but does not act yet.
 pub(crate) const NO_EFFECT_YET: &str = "TM0119";
 /// An applied pipeline cannot change its partitions.
 pub(crate) const PARTITIONS_CHANGED: &str = "TM0131";
