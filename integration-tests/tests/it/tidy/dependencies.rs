@@ -7,7 +7,15 @@ use tidemill_integration_tests::environment::repository;
 
 /// Crates without I/O, clock or randomness.
 const PURE: [&str; 6] =
-    ["tidemill-events", "tidemill-expr", "tidemill-features", "tidemill-model", "tidemill-pipeline", "tidemill-statistics"];
+const PURE: [&str; 7] = [
+    "tidemill-events",
+    "tidemill-expr",
+    "tidemill-features",
+    "tidemill-model",
+    "tidemill-pipeline",
+    "tidemill-statistics",
+    "tidemill-training-set",
+];
 /// What a pure crate must not name.
 const IMPURE: [&str; 12] = [
     "tokio",
@@ -25,6 +33,11 @@ const IMPURE: [&str; 12] = [
 ];
 /// Libraries that only these crates name, so that nothing else knows them.
 const BEHIND: [(&str, &[&str]); 7] = [
+<<<<<<< HEAD
+=======
+    ("lightgbm3", &["tidemill-trainer"]),
+    ("parquet", &["tidemill-training-set", "tidemill-cli"]),
+>>>>>>> wt-trainer
     ("rdkafka", &["tidemill-kafka"]),
     ("schema_registry_converter", &["tidemill-kafka"]),
     ("redis", &["tidemill-online-store"]),
