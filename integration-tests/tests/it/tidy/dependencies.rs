@@ -6,7 +6,6 @@ use std::fs;
 use tidemill_integration_tests::environment::repository;
 
 /// Crates without I/O, clock or randomness.
-const PURE: [&str; 6] =
 const PURE: [&str; 7] = [
     "tidemill-events",
     "tidemill-expr",
@@ -32,12 +31,8 @@ const IMPURE: [&str; 12] = [
     "tidemill-artefacts",
 ];
 /// Libraries that only these crates name, so that nothing else knows them.
-const BEHIND: [(&str, &[&str]); 7] = [
-<<<<<<< HEAD
-=======
-    ("lightgbm3", &["tidemill-trainer"]),
+const BEHIND: [(&str, &[&str]); 8] = [
     ("parquet", &["tidemill-training-set", "tidemill-cli"]),
->>>>>>> wt-trainer
     ("rdkafka", &["tidemill-kafka"]),
     ("schema_registry_converter", &["tidemill-kafka"]),
     ("redis", &["tidemill-online-store"]),
