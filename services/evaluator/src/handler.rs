@@ -15,6 +15,7 @@ use tidemill_events::partition::partition_of;
 use tidemill_events::records::{ModelRef, Reject, SourceRecord};
 use tidemill_events::{Outcome, PredictionOutcome, Source, Stage, Value, time, wire};
 use tidemill_pipeline::Pipeline;
+use tidemill_pipeline::learning::Labels;
 use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
 
 /// Inputs as [`Record::topic`] tells them: predictions, labels (1), and in a restore what the task itself has written.
@@ -26,6 +27,9 @@ pub(crate) const WRITTEN_REJECTS: usize = 3;
 const OUTCOMES: usize = 0;
 const REJECTED: usize = 1;
 const FIRST_HOP: usize = 2;
+
+/// Most outcomes and rejects that follow from the clocks at a time.
+const DUE: usize = 1_000;
 
 /// How much of a rejected record is kept, bytes.
 const ORIGINAL: usize = 1024;
@@ -50,10 +54,12 @@ pub trait Schemas: Send {
 pub struct Shared {
     /// The pipeline.
     pub pipeline: Arc<Pipeline>,
-    /// How long after its event a label counts, microseconds.
-    pub horizon: i64,
+    /// How long after its event a label counts, and the label of an event that has none by then.
+    pub labels: Labels,
     /// The topic of labels.
     pub topic: CompactString,
+    /// The topic of predictions: a default label names the prediction's record as its source.
+    pub predictions_topic: CompactString,
     /// Codec of the predictions.
     pub predictions: PredictionCodec,
     /// Codec of the outcomes.
@@ -113,7 +119,7 @@ impl EvaluatorTask {
     /// [`Error::Fatal`] when the checkpoint cannot be read.
     pub fn new(shared: Shared, schemas: Box<dyn Schemas>, partition: i32, checkpoint: &[u8]) -> Result<Self, Error> {
         let last = Last::decode(checkpoint).ok_or_else(|| Error::Fatal(format!("partition {partition}: unreadable offset metadata")))?;
-        let join = Join::new(shared.horizon);
+        let join = Join::new(shared.labels.horizon, shared.labels.default.map(|_| shared.pipeline.source.lateness));
         Ok(Self { shared, schemas, partition, join, last, committed: last, decided: HashSet::new(), model: Arc::default() })
     }
 
@@ -138,6 +144,7 @@ impl EvaluatorTask {
         }
         let awaiting = Awaiting {
             event_time: prediction.event_time,
+            offset: record.offset,
             entities: prediction.entities.into(),
             score: prediction.score,
             decision: prediction.decision,
@@ -176,9 +183,17 @@ impl EvaluatorTask {
         Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload })))
     }
 
-    fn settle(&mut self, event_id: &CompactString, fate: Fate, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), Error> {
+    /// `trace` is that of the event.
+    fn settle(&self, event_id: &CompactString, fate: Fate, trace: Option<&[u8]>, now: i64, out: &mut Outputs) -> Result<(), Error> {
         match fate {
-            Fate::Joined(prediction, label) => self.joined(event_id, &prediction, &label, record, out).map_err(fault),
+            Fate::Joined(prediction, label) => {
+                (self.shared.told)("joined");
+                self.outcome(event_id, &prediction, &label, trace, out).map_err(fault)
+            }
+            Fate::Defaulted(prediction) => {
+                (self.shared.told)("defaulted");
+                self.outcome(event_id, &prediction, &self.default_label(&prediction), trace, out).map_err(fault)
+            }
             Fate::Refused(refusal, label) => {
                 let (reason, detail) = self.explain(refusal, event_id, &label);
                 self.reject(NoLabel(reason, detail), Some(event_id.as_bytes()), &label.source, &label.payload, now, out)
@@ -186,15 +201,23 @@ impl EvaluatorTask {
         }
     }
 
-    fn joined(
+    /// The default label of `prediction`'s event: known when the horizon was over, by the prediction itself.
+    fn default_label(&self, prediction: &Awaiting) -> Label {
+        let Labels { horizon, default } = &self.shared.labels;
+        let source = Source { topic: self.shared.predictions_topic.clone(), partition: self.partition, offset: prediction.offset };
+        let label_time = prediction.event_time.saturating_add(*horizon);
+        Label { label: default.unwrap_or_default(), label_time, source, payload: Box::default() }
+    }
+
+    fn outcome(
         &self,
         event_id: &CompactString,
         prediction: &Awaiting,
         label: &Label,
-        record: &Record<'_>,
+        trace: Option<&[u8]>,
         out: &mut Outputs,
     ) -> Result<(), codec::Error> {
-        let Awaiting { event_time, entities, score, decision, route, model } = prediction;
+        let Awaiting { event_time, entities, score, decision, route, model, .. } = prediction;
         let Label { label, label_time, source, .. } = label;
         let outcome = PredictionOutcome {
             event_id,
@@ -208,9 +231,7 @@ impl EvaluatorTask {
             route,
             model,
         };
-        let trace = record.traceparent;
         out.push(OUTCOMES, self.partition, Some(event_id.as_bytes()), trace, |bytes| self.shared.outcomes.encode(&outcome, bytes))?;
-        (self.shared.told)("joined");
         if self.shared.hops.is_empty() {
             return Ok(());
         }
@@ -235,8 +256,18 @@ impl EvaluatorTask {
         Ok(())
     }
 
+    /// Part of what the clocks have brought about: a label that comes after a long silence may end the wait of very
+    /// many events, which are then told with the next records and ticks.
+    fn due(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error> {
+        for _ in 0..DUE {
+            let Some((event_id, fate)) = self.join.due() else { break };
+            self.settle(&event_id, fate, None, now, out)?;
+        }
+        Ok(())
+    }
+
     fn explain(&self, refusal: Refusal, event_id: &str, label: &Label) -> (&'static str, String) {
-        let horizon = time::format_duration(self.shared.horizon);
+        let horizon = time::format_duration(self.shared.labels.horizon);
         match refusal {
             Refusal::Duplicate => (reasons::DUPLICATE, format!("event {event_id} has the label {} already", label.label)),
             Refusal::Conflict => (reasons::CONFLICT, format!("event {event_id} has another label than {}", label.label)),
@@ -244,6 +275,7 @@ impl EvaluatorTask {
                 let at = time::format_instant(label.label_time);
                 (reasons::LATE, format!("known at {at}, more than {horizon} after event {event_id}"))
             }
+            Refusal::Defaulted => (reasons::LATE, format!("event {event_id} has the default label already: labels known later were there")),
             Refusal::UnknownEvent => (reasons::UNKNOWN_EVENT, format!("no event {event_id} was predicted within {horizon}")),
         }
     }
@@ -280,8 +312,12 @@ impl Task for EvaluatorTask {
         match record.topic {
             WRITTEN_OUTCOMES => {
                 let written: WrittenOutcome = self.written_record(record)?;
-                self.decided.insert(written.source.offset);
-                self.join.restore_outcome(&written.event_id, written.label, written.event_time);
+                if written.source.topic == self.shared.topic {
+                    self.decided.insert(written.source.offset);
+                    self.join.restore_outcome(&written.event_id, written.label, written.event_time);
+                } else {
+                    self.join.restore_defaulted(&written.event_id, written.event_time);
+                }
             }
             WRITTEN_REJECTS => {
                 // those of events are the validator's
@@ -323,16 +359,14 @@ impl Task for EvaluatorTask {
             }
         };
         if let Some(fate) = fate {
-            self.settle(&event_id, fate, record, now, out)?;
+            self.settle(&event_id, fate, record.traceparent, now, out)?;
         }
-        while let Some((event_id, label)) = self.join.expired() {
-            self.settle(&event_id, Fate::Refused(Refusal::UnknownEvent, label), record, now, out)?;
-        }
-        Ok(())
+        self.due(now, out)
     }
 
-    fn tick(&mut self, _now: i64, _out: &mut Outputs) -> Result<(), Error> {
-        Ok(())
+    fn tick(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error> {
+        self.join.restored();
+        self.due(now, out)
     }
 
     fn checkpoint(&mut self, delivered: &Delivered) -> Vec<u8> {

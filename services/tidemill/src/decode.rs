@@ -21,7 +21,7 @@ pub struct Outcome {
     pub label: f64,
     /// When it became known, microseconds since 1970.
     pub label_time: i64,
-    /// The label record.
+    /// The label's record; the prediction's, if it is the default label.
     pub source: SourceRecord,
 }
 

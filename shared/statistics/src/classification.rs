@@ -5,8 +5,10 @@
 //! first.
 
 mod cards;
+mod histogram;
 mod metrics;
 mod ranking;
 
 pub use cards::{CardPrecision, card_precision_at};
+pub use histogram::{BUCKETS, Histogram};
 pub use metrics::{CALIBRATION_BINS, LOG_LOSS_FLOOR, Metrics, evaluate};

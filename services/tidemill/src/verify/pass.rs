@@ -4,7 +4,7 @@ use super::champions::Champions;
 use super::fold::{Fold, Found};
 use super::ledger::{Derived, Ledger};
 use super::once::Once;
-use super::outcomes::Outcomes;
+use super::outcomes::{self, Outcomes};
 use super::report::{Section, Violation};
 use super::vectors::Vectors;
 use crate::connect::Cluster;
@@ -55,7 +55,8 @@ impl<'a> Pass<'a> {
     pub(super) fn labels(&mut self) -> anyhow::Result<Option<Outcomes>> {
         let Some(labels) = &self.pipeline.learning.labels else { return Ok(None) };
         let topic = self.topic(PerPipeline::Labels);
-        let mut outcomes = Outcomes::new(&topic, labels.horizon);
+        let rule = outcomes::Rule { horizon: labels.horizon, default: labels.default, slack: self.pipeline.source.lateness };
+        let mut outcomes = Outcomes::new(&topic, &self.topic(PerPipeline::Predictions), rule);
         let decoder = &mut self.decoder;
         read(self.cluster, &self.bar, &topic, None, |record| {
             let label = decoder.label(record.payload())?;
@@ -75,7 +76,8 @@ impl<'a> Pass<'a> {
         read(self.cluster, &self.bar, &topic, None, |record| {
             let outcome = decoder.outcome(record.payload())?;
             let source = self::source(outcome.source);
-            outcomes.outcome(&derived(&topic, record, &source), &outcome.event_id, outcome.label);
+            let read = outcomes::Read { event_id: &outcome.event_id, label: outcome.label, label_time: outcome.label_time };
+            outcomes.outcome(&derived(&topic, record, &source), &read);
             Ok(())
         })?;
         Ok(outcomes.finish())
@@ -152,7 +154,7 @@ impl<'a> Pass<'a> {
             once.record(ledger, &derived, &prediction.event_id, &prediction.event_id);
             champions.prediction(&derived, &prediction.event_id, &prediction.model);
             if let Some(outcomes) = &mut outcomes {
-                outcomes.predicted(&prediction.event_id, prediction.event_time);
+                outcomes.predicted((record.partition(), record.offset()), &prediction.event_id, prediction.event_time);
             }
             Ok(())
         })?;

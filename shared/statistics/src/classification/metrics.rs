@@ -79,6 +79,28 @@ impl Metrics {
         ];
         all.into_iter().filter_map(|(name, value)| value.map(|v| (name, v))).collect()
     }
+
+    /// The same with what follows from the counts at the threshold.
+    pub(super) fn with_confusion(self, rows: u64, positives: u64, true_positives: u64, false_positives: u64) -> Self {
+        let false_negatives = positives - true_positives;
+        let negatives = rows - positives;
+        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        Self {
+            rows,
+            positives,
+            precision: ratio(true_positives, true_positives + false_positives),
+            recall: ratio(true_positives, positives),
+            f1: ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
+            false_positive_rate: ratio(false_positives, negatives),
+            false_negative_rate: ratio(false_negatives, positives),
+            true_positives,
+            false_positives,
+            true_negatives: negatives - false_positives,
+            false_negatives,
+            base_rate: ratio(positives, rows),
+            ..self
+        }
+    }
 }
 
 /// Metrics of `rows` of (score, label), which are put in order on the way. A score at or above `threshold`
@@ -98,49 +120,39 @@ pub fn evaluate(rows: &mut [(f64, f64)], threshold: f64, precision_at: Option<us
     let positives = rows.iter().filter(positive).count() as u64;
     let alarms = &rows[..rows.partition_point(|row| row.0 >= threshold)];
     let true_positives = alarms.iter().filter(positive).count() as u64;
-    let false_positives = alarms.len() as u64 - true_positives;
-    let false_negatives = positives - true_positives;
-    let negatives = rows.len() as u64 - positives;
-    let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let probabilities = !rows.is_empty() && rows.iter().all(|row| (0.0..=1.0).contains(&row.0));
     let ranking = Ranking::new(rows);
 
-    Metrics {
-        rows: rows.len() as u64,
-        positives,
+    let ranked = Metrics {
         auc: ranking.auc(),
         average_precision: ranking.average_precision(),
         precision_at_k: precision_at.and_then(|k| ranking.precision_at(k)),
         log_loss: probabilities.then(|| rows.iter().map(log_loss).sum::<f64>() / n),
         brier: probabilities.then(|| rows.iter().map(|row| (row.0 - target(row)).powi(2)).sum::<f64>() / n),
         calibration_error: probabilities.then(|| calibration_error(rows)),
-        precision: ratio(true_positives, alarms.len() as u64),
-        recall: ratio(true_positives, positives),
-        f1: ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
-        false_positive_rate: ratio(false_positives, negatives),
-        false_negative_rate: ratio(false_negatives, positives),
-        true_positives,
-        false_positives,
-        true_negatives: negatives - false_positives,
-        false_negatives,
-        base_rate: ratio(positives, rows.len() as u64),
-    }
+        ..Metrics::default()
+    };
+    ranked.with_confusion(rows.len() as u64, positives, true_positives, alarms.len() as u64 - true_positives)
 }
 
-fn target(row: &(f64, f64)) -> f64 {
+pub(super) fn target(row: &(f64, f64)) -> f64 {
     f64::from(u8::from(row.1 >= 0.5))
 }
 
-fn log_loss(row: &(f64, f64)) -> f64 {
+pub(super) fn log_loss(row: &(f64, f64)) -> f64 {
     let score = row.0.clamp(LOG_LOSS_FLOOR, 1.0 - LOG_LOSS_FLOOR);
     if row.1 >= 0.5 { -score.ln() } else { -(-score).ln_1p() }
+}
+
+/// The bin of a score from 0 to 1.
+pub(super) fn bin(score: f64) -> usize {
+    (1..CALIBRATION_BINS).take_while(|i| score > *i as f64 * 0.1).count()
 }
 
 fn calibration_error(rows: &[(f64, f64)]) -> f64 {
     let mut gaps = [0.0; CALIBRATION_BINS];
     for row in rows {
-        let bin = (1..CALIBRATION_BINS).take_while(|i| row.0 > *i as f64 * 0.1).count();
-        gaps[bin] += row.0 - target(row);
+        gaps[bin(row.0)] += row.0 - target(row);
     }
     // |mean score - share of positives| times rows is the distance of the sums
     gaps.iter().map(|gap: &f64| gap.abs()).sum::<f64>() / rows.len() as f64

@@ -1,7 +1,7 @@
 //! What depends on the order of the scores only: rows grouped by score, highest first.
 
 /// Rows of one score.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Tie {
     pub(crate) positives: u64,
     pub(crate) negatives: u64,
@@ -21,9 +21,21 @@ impl Ranking {
             let positives = rows.iter().filter(|(_, label)| *label >= 0.5).count() as u64;
             Tie { positives, negatives: rows.len() as u64 - positives }
         };
-        let ties: Vec<Tie> = rows.chunk_by(|a, b| a.0 == b.0).map(tie).collect();
+        Self::of(rows.chunk_by(|a, b| a.0 == b.0).map(tie).collect())
+    }
+
+    /// `ties`: rows of one score each, from the highest score.
+    pub(crate) fn of(ties: Vec<Tie>) -> Self {
         let sum = |of: fn(&Tie) -> u64| ties.iter().map(of).sum();
         Self { positives: sum(|t| t.positives), negatives: sum(|t| t.negatives), ties }
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.positives + self.negatives
+    }
+
+    pub(crate) fn positives(&self) -> u64 {
+        self.positives
     }
 
     /// The share of pairs of a positive and a negative row in which the positive one has the higher score;
@@ -55,7 +67,7 @@ impl Ranking {
     /// rows tied at the border the expected number is taken, as if their order were random. `None` for
     /// k = 0 or without rows.
     pub(crate) fn precision_at(&self, k: usize) -> Option<f64> {
-        let k = (k as u64).min(self.positives + self.negatives);
+        let k = (k as u64).min(self.rows());
         let (mut left, mut hits) = (k, 0.0);
         for tie in &self.ties {
             let size = tie.positives + tie.negatives;

@@ -8,4 +8,5 @@ mod detector;
 mod drift_golden;
 mod drift_model;
 mod golden;
+mod histogram;
 mod sample;
