@@ -6,7 +6,7 @@ use std::fs;
 use tidemill_integration_tests::environment::repository;
 
 /// Crates without I/O, clock or randomness.
-const PURE: [&str; 4] = ["tidemill-events", "tidemill-expr", "tidemill-features", "tidemill-pipeline"];
+const PURE: [&str; 5] = ["tidemill-events", "tidemill-expr", "tidemill-features", "tidemill-pipeline", "tidemill-statistics"];
 /// What a pure crate must not name.
 const IMPURE: [&str; 9] =
     ["tokio", "rdkafka", "redis", "reqwest", "axum", "hyper", "schema_registry_converter", "tidemill-kafka", "tidemill-online-store"];
