@@ -215,7 +215,7 @@ pub struct ColumnDrift {
 /// events are in, `concept` a horizon later, once its labels are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// `data` (rows and columns) or `concept` (errors and outcomes).
+    /// `data` or `concept`.
     pub kind: String,
     /// The window.
     pub window: Span,
@@ -225,7 +225,8 @@ pub struct Drift {
     pub rows: i64,
     /// Vectors that were measured: all, or a sample of a bounded size.
     pub sampled: i64,
-    /// Every feature that the model has a reference of, in the order of the vector, then `score`. The bootstrap expression has none.
+    /// `data`: every feature that the model has a reference of, in the order of the vector, then `score`; the bootstrap expression
+    /// has none. `concept`: `error`, with the `share` of wrong decisions and that of the windows `before`.
     pub columns: Vec<ColumnDrift>,
     /// Wrong decisions among `outcomes`.
     pub errors: i64,
