@@ -1,7 +1,7 @@
 //! The commands, and which module does each.
 
 use crate::output::Exit;
-use crate::{apply, check, completions, demo, explain, generate, models, publish, status, trace, train, verify, wait};
+use crate::{apply, check, completions, demo, explain, generate, inject, models, publish, status, trace, train, verify, wait};
 use clap::{Parser, Subcommand};
 
 /// Streams of raw events in, predictions out, exactly once
@@ -25,6 +25,9 @@ enum Command {
     /// Generate event files
     #[command(subcommand)]
     Generate(generate::Command),
+    /// Change the world in an event file from some day on, to see drift being found
+    #[command(subcommand)]
+    Inject(inject::Command),
     /// Show it all: payments published, predicted, watched, verified
     Demo(demo::Args),
     /// Wait until every stage of a pipeline has done all its input
@@ -56,6 +59,7 @@ impl Cli {
             Command::Explain(args) => explain::run(args),
             Command::Publish(args) => publish::run(args),
             Command::Generate(command) => generate::run(command),
+            Command::Inject(command) => inject::run(command),
             Command::Demo(args) => demo::run(args),
             Command::Wait(args) => wait::run(args),
             Command::Verify(args) => verify::run(args),

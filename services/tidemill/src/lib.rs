@@ -9,6 +9,7 @@ pub mod decode;
 pub mod demo;
 pub mod explain;
 pub mod generate;
+pub mod inject;
 pub mod models;
 pub mod output;
 pub mod publish;

@@ -204,29 +204,34 @@ pub struct Performance {
 pub struct ColumnDrift {
     /// The feature, or `score`.
     pub column: String,
-    /// `psi`, `ks`, `js` (divergence) and `missing` (share), as far as they are defined.
+    /// `psi`, `ks`, `js` (divergence) and `missing` (share), as far as they are defined; and `excess` where the file has a
+    /// threshold: how many thresholds the farthest of them is beyond what is usual from window to window of the training.
     pub measures: BTreeMap<String, f64>,
-    /// Whether one of them is above the file's threshold.
+    /// Whether `excess` is above 1, and not by chance.
     pub exceeded: bool,
 }
 
-/// `<p>.drift`: one window against the reference of the model that served it.
+/// `<p>.drift`: one window against the reference of the model that served it. There are up to two of a window: `data` once its
+/// events are in, `concept` a horizon later, once its labels are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
+    /// `data` or `concept`.
+    pub kind: String,
     /// The window.
     pub window: Span,
-    /// The model whose reference it is.
+    /// The model that made most of its predictions: its reference it is.
     pub model: ModelRef,
     /// Vectors in the window.
     pub rows: i64,
     /// Vectors that were measured: all, or a sample of a bounded size.
     pub sampled: i64,
-    /// Every feature, in the order of the vector, then `score`.
+    /// `data`: every feature that the model has a reference of, in the order of the vector, then `score`; the bootstrap expression
+    /// has none. `concept`: `error`, with the `share` of wrong decisions and that of the windows `before`.
     pub columns: Vec<ColumnDrift>,
-    /// Errors among the outcomes that the concept detector took up with this window.
+    /// Wrong decisions among `outcomes`.
     pub errors: i64,
-    /// How many outcomes it took up.
+    /// The window's outcomes that the concept detector took up: those that the model decided.
     pub outcomes: i64,
-    /// Whether the concept detector raised its alarm.
+    /// Whether the detector found that errors have become more frequent.
     pub concept_alarm: bool,
 }

@@ -127,7 +127,8 @@ fn records_of_a_window() {
     };
     round_trips(&layout().avro(PerPipeline::Performance), &performance);
     let columns = vec![ColumnDrift { column: "amount".into(), measures: [("psi".to_owned(), 0.5)].into(), exceeded: true }];
-    let drift = Drift { window, model: model(), rows: 5, sampled: 5, columns, errors: 1, outcomes: 4, concept_alarm: false };
+    let drift =
+        Drift { kind: "data".into(), window, model: model(), rows: 5, sampled: 5, columns, errors: 0, outcomes: 0, concept_alarm: false };
     round_trips(&layout().avro(PerPipeline::Drift), &drift);
 }
 

@@ -20,6 +20,7 @@ mod kolmogorov;
 mod measures;
 mod number;
 mod report;
+mod usual;
 mod values;
 
 pub use category::Category;
@@ -27,4 +28,5 @@ pub use chi_square::ChiSquare;
 pub use measures::{HISTOGRAM_BINS, JensenShannon, Ks, PSI_FLOOR, jensen_shannon, ks, psi, wasserstein};
 pub use number::{Number, PSI_BINS, SAMPLE_LIMIT};
 pub use report::{ColumnDrift, ColumnReference, Error, Reference, Window, report};
+pub use usual::{References, Usual};
 pub use values::Values;
