@@ -64,8 +64,7 @@ impl Service for Trainer {
 
     async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
         let common = config.as_ref();
-        let client = Registry::new(&common.registry, Duration::from_secs(2))?;
-        let registry = client.blocking();
+        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
         let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
         let appender = Appender::new(&append::Settings {
             brokers: common.kafka.clone(),
@@ -78,7 +77,7 @@ impl Service for Trainer {
             token: tidemill_service::http::Token::new(config.write.token.clone()),
             board: board.clone(),
             applied: follower.applied(),
-            registry: client,
+            registry: registry.clone(),
             appender: Arc::new(appender),
             clock: context.clock().clone(),
         });

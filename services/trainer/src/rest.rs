@@ -16,7 +16,7 @@ use tidemill_events::layout::control_avro;
 use tidemill_events::topics::{Control, subject};
 use tidemill_kafka::append::{Appender, Batch};
 use tidemill_kafka::pipelines::Applied;
-use tidemill_kafka::registry::Registry;
+use tidemill_kafka::registry::Blocking;
 use tidemill_service::Clock;
 use tidemill_service::http::{Problem, Token};
 use tokio::sync::watch;
@@ -33,7 +33,7 @@ pub(crate) struct App {
     pub(crate) token: Token,
     pub(crate) board: Arc<Board>,
     pub(crate) applied: watch::Receiver<Applied>,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Blocking,
     pub(crate) appender: Arc<Appender>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -69,7 +69,8 @@ struct Accepted {
 }
 
 async fn train(State(app): State<Arc<App>>, Path(pipeline): Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
-    app.command("train", &pipeline, &headers, &body).await
+    let trigger = app.trigger("train", &pipeline, &headers, &body)?;
+    app.append(trigger).await
 }
 
 async fn cancel(State(app): State<Arc<App>>, Path(pipeline): Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
@@ -79,7 +80,8 @@ async fn cancel(State(app): State<Arc<App>>, Path(pipeline): Path<String>, heade
     if app.board.line(&pipeline, app.clock.now()).as_ref().is_some_and(idle) {
         return Err(Problem::new(StatusCode::CONFLICT, "nothing_to_cancel", format!("no training of `{pipeline}` runs or waits")));
     }
-    app.command("cancel", &pipeline, &headers, &body).await
+    let trigger = app.trigger("cancel", &pipeline, &headers, &body)?;
+    app.append(trigger).await
 }
 
 async fn training(State(app): State<Arc<App>>, Path(pipeline): Path<String>) -> Result<Response, Problem> {
@@ -92,36 +94,39 @@ async fn training(State(app): State<Arc<App>>, Path(pipeline): Path<String>) -> 
 }
 
 impl App {
-    async fn command(&self, action: &str, pipeline: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+    fn trigger(&self, action: &str, pipeline: &str, headers: &HeaderMap, body: &[u8]) -> Result<Trigger, Problem> {
         self.token.check(headers)?;
         self.learns(pipeline)?;
         let Command { detail, requested_by } = read(body)?;
-        let trigger = Trigger {
+        Ok(Trigger {
             pipeline: pipeline.to_owned(),
             action: action.to_owned(),
             detail,
             requested_by: requested_by.unwrap_or_else(|| "rest".to_owned()),
             requested_at: self.clock.now(),
-        };
-        let accepted = self.append(&trigger).await?;
-        tracing::info!(pipeline, action, detail = trigger.detail, by = trigger.requested_by, offset = accepted.offset, "a command");
-        Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+        })
     }
 
-    async fn append(&self, trigger: &Trigger) -> Result<Accepted, Problem> {
+    /// Writes a command; answers when Kafka has it.
+    async fn append(&self, trigger: Trigger) -> Result<Response, Problem> {
         let unavailable = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why).retry_after(1);
         let (topic, json) = (Control::Triggers.name(), control_avro(Control::Triggers));
-        let id = self.registry.lookup(&subject(topic), json).await.map_err(|e| unavailable(e.to_string()))?;
+        let registry = self.registry.clone();
+        let asked = tokio::task::spawn_blocking(move || registry.lookup(&subject(topic), json)).await;
+        let id = asked.map_err(|e| unavailable(e.to_string()))?.map_err(|e| unavailable(e.to_string()))?;
         let mut payload = Vec::new();
-        let encoded = AvroSchema::parse(json).and_then(|schema| schema.encode(id, trigger, &mut payload));
+        let encoded = AvroSchema::parse(json).and_then(|schema| schema.encode(id, &trigger, &mut payload));
         encoded.map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_command", e.to_string()))?;
         let mut batch = Batch::new(topic, None);
         batch.push(0, trigger.pipeline.as_bytes(), &payload);
-        match self.appender.append(&batch).outcomes().await.as_slice() {
-            [Ok(offset)] => Ok(Accepted { topic, partition: 0, offset: *offset }),
-            [Err(error)] => Err(unavailable(error.to_string())),
-            _ => Err(unavailable("Kafka gave no answer".to_owned())),
-        }
+        let offset = match self.appender.append(&batch).outcomes().await.as_slice() {
+            [Ok(offset)] => *offset,
+            [Err(error)] => return Err(unavailable(error.to_string())),
+            _ => return Err(unavailable("Kafka gave no answer".to_owned())),
+        };
+        let Trigger { pipeline, action, detail, requested_by, .. } = &trigger;
+        tracing::info!(pipeline, action, detail, by = requested_by, offset, "a command");
+        Ok((StatusCode::ACCEPTED, Json(Accepted { topic, partition: 0, offset })).into_response())
     }
 
     /// Refuses a pipeline that is not applied, or has no trainings.
