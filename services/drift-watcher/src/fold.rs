@@ -127,9 +127,8 @@ impl DriftFold {
                     return Ok(None);
                 }
                 Answer::Nothing => Vec::new(),
-                Answer::Known(known) => {
-                    measure(window, &known, &self.spec.thresholds).map_err(|e| Error::Fatal(format!("references of {}: {e}", model.digest)))?
-                }
+                Answer::Known(known) => measure(window, &known, &self.spec.thresholds)
+                    .map_err(|e| Error::Fatal(format!("references of {}: {e}", model.digest)))?,
             };
             let drift = drift_of_data(window.span, model, window.vectors, window.rows.len(), columns);
             self.data.hold(false);
@@ -240,7 +239,14 @@ impl Fold for DriftFold {
     fn commit(&mut self) {
         for told in self.pending.drain(..self.sent) {
             told.alerts.iter().for_each(|alert| {
-                tracing::warn!(pipeline = alert.pipeline, kind = alert.kind, severity = alert.severity, retrain = alert.retrain, "{}", alert.message);
+                tracing::warn!(
+                    pipeline = alert.pipeline,
+                    kind = alert.kind,
+                    severity = alert.severity,
+                    retrain = alert.retrain,
+                    "{}",
+                    alert.message
+                );
                 self.meters.alert(alert);
             });
             self.meters.drift(told.drift);

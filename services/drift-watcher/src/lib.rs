@@ -109,7 +109,8 @@ impl Wiring {
         let drift = AvroSchema::parse(&layout.avro(PerPipeline::Drift)).map_err(fault)?;
         let alerts = AvroSchema::parse(control_avro(Control::Alerts)).map_err(fault)?;
         let alerts_id = self.registry.lookup(&subject(Control::Alerts.name()), control_avro(Control::Alerts));
-        let alerts_id = alerts_id.map_err(|e| if e.is_retriable() { Error::Unavailable(e.to_string()) } else { Error::Fatal(e.to_string()) })?;
+        let alerts_id =
+            alerts_id.map_err(|e| if e.is_retriable() { Error::Unavailable(e.to_string()) } else { Error::Fatal(e.to_string()) })?;
         Ok(Written { drift: (drift, lookup(&self.registry, layout, PerPipeline::Drift)?), alerts: (alerts, alerts_id) })
     }
 }

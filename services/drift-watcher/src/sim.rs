@@ -100,7 +100,13 @@ pub(crate) fn score(row: &[f64; 15]) -> f64 {
 pub(crate) fn references(days: &[Vec<[f64; 15]>]) -> References {
     let columns = columns_of(&days.concat());
     let columns: Vec<(&str, &[f64])> = names().zip(columns.iter().map(Vec::as_slice)).collect();
-    let ends: Vec<usize> = days.iter().scan(0, |end, day| { *end += day.len(); Some(*end) }).collect();
+    let ends: Vec<usize> = days
+        .iter()
+        .scan(0, |end, day| {
+            *end += day.len();
+            Some(*end)
+        })
+        .collect();
     let windows = ends.iter().zip(days).map(|(end, day)| end - day.len()..*end).rev().take(7);
     References::of(&columns, windows)
 }

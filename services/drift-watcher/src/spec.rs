@@ -34,7 +34,8 @@ impl Spec {
         let learning = &pipeline.learning;
         let drift = learning.drift.as_ref()?;
         let horizon = learning.labels.as_ref().map(|labels| labels.horizon);
-        let watch = |(detector, horizon)| concept::Settings { length: drift.window, horizon, threshold: pipeline.decision.threshold, detector };
+        let watch =
+            |(detector, horizon)| concept::Settings { length: drift.window, horizon, threshold: pipeline.decision.threshold, detector };
         let train = learning.model.as_ref().and_then(|model| model.train.as_ref());
         Some(Self {
             window: drift.window,

@@ -3,6 +3,7 @@
 
 use crate::checkpoint::Last;
 use crate::join::{Awaiting, Fate, Join, Label, Refusal};
+use crate::lanes::Passing;
 use crate::reasons;
 use compact_str::CompactString;
 use serde::Deserialize;
@@ -134,7 +135,7 @@ impl EvaluatorTask {
         self.schemas.writer(id)?.decode(datum).map_err(fault)
     }
 
-    fn prediction(&mut self, record: &Record<'_>) -> Result<(CompactString, Awaiting), Error> {
+    fn prediction(&mut self, record: &Record<'_>) -> Result<(CompactString, Awaiting, Passing), Error> {
         let (id, datum) = wire::split(record.payload).map_err(not_ours)?;
         let codec = &self.shared.predictions;
         let writer = if id == codec.id() { codec.schema().clone() } else { self.schemas.writer(id)? };
@@ -142,6 +143,10 @@ impl EvaluatorTask {
         if prediction.model != self.model {
             self.model = prediction.model;
         }
+        // an event without the last entity goes by its id, as its record in that hop does
+        let last = prediction.entities.last().filter(|key| !key.is_empty()).unwrap_or(&prediction.event_id);
+        let task = partition_of(last.as_bytes(), self.shared.pipeline.source.partitions);
+        let passing = Passing { lane: (prediction.source.partition, task), appended_at: record.timestamp };
         let awaiting = Awaiting {
             event_time: prediction.event_time,
             offset: record.offset,
@@ -151,7 +156,7 @@ impl EvaluatorTask {
             route: prediction.route,
             model: self.model.clone(),
         };
-        Ok((prediction.event_id, awaiting))
+        Ok((prediction.event_id, awaiting, passing))
     }
 
     /// Anybody may write labels, so what is none is told apart from what cannot be told now.
@@ -327,8 +332,8 @@ impl Task for EvaluatorTask {
                 }
             }
             PREDICTIONS => {
-                let (event_id, prediction) = self.prediction(record)?;
-                self.join.restore_prediction(&event_id, prediction);
+                let (event_id, prediction, passing) = self.prediction(record)?;
+                self.join.restore_prediction(&event_id, prediction, passing);
             }
             _ => {
                 if let Ok((event_id, label)) = self.label(record, record.timestamp)? {
@@ -343,8 +348,8 @@ impl Task for EvaluatorTask {
         self.join.restored();
         self.decided = HashSet::new();
         let (event_id, fate) = if record.topic == PREDICTIONS {
-            let (event_id, prediction) = self.prediction(record)?;
-            let fate = self.join.predicted(&event_id, prediction);
+            let (event_id, prediction, passing) = self.prediction(record)?;
+            let fate = self.join.predicted(&event_id, prediction, passing);
             (event_id, fate)
         } else {
             match self.label(record, now)? {

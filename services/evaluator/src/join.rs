@@ -7,6 +7,7 @@
 //! Where the pipeline has a default label, a prediction gets it when the labels have gone by its horizon; what comes of
 //! its label after that is late.
 
+use crate::lanes::{Lanes, Passing};
 use compact_str::CompactString;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -73,10 +74,11 @@ enum Entry {
 /// An entry as it was before a change.
 type Undo = (CompactString, Option<Entry>);
 
-/// Largest times seen, microseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far both topics have come.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Clocks {
-    events: i64,
+    predictions: Lanes,
+    /// Largest label time, microseconds since 1970.
     labels: i64,
 }
 
@@ -104,7 +106,7 @@ impl Join {
     /// Without anything, for labels that count `horizon` microseconds after their event. With `slack` events get a
     /// default label when label times have gone by the horizon and the slack.
     pub(crate) fn new(horizon: i64, slack: Option<i64>) -> Self {
-        let clocks = Clocks { events: i64::MIN, labels: i64::MIN };
+        let clocks = Clocks { predictions: Lanes::default(), labels: i64::MIN };
         Self {
             horizon,
             patience: slack.map(|slack| horizon.saturating_add(slack)),
@@ -112,8 +114,8 @@ impl Join {
             predicted: BTreeSet::new(),
             unlabelled: BTreeSet::new(),
             held: BTreeSet::new(),
+            committed: clocks.clone(),
             clocks,
-            committed: clocks,
             log: Vec::new(),
             restoring: true,
         }
@@ -129,8 +131,8 @@ impl Join {
 
     /// A prediction was made; its label may be here already. An id that is predicted again, after `source.dedupe`,
     /// keeps its first prediction.
-    pub(crate) fn predicted(&mut self, id: &CompactString, prediction: Awaiting) -> Option<Fate> {
-        self.clocks.events = self.clocks.events.max(prediction.event_time);
+    pub(crate) fn predicted(&mut self, id: &CompactString, prediction: Awaiting, passing: Passing) -> Option<Fate> {
+        self.clocks.predictions.pass(passing, prediction.event_time);
         let prediction = Arc::new(prediction);
         match self.entries.get(id) {
             None => {
@@ -179,7 +181,7 @@ impl Join {
             return Some(defaulted);
         }
         self.forget();
-        let (horizon, now) = (self.horizon, self.clocks.events);
+        let (horizon, now) = (self.horizon, self.clocks.predictions.reached());
         while let Some((label_time, id)) = pop_if(&mut self.held, |time| time.saturating_add(horizon) < now) {
             if let Some(Entry::Held(label)) = self.entries.get(&id)
                 && label.label_time == label_time
@@ -217,8 +219,8 @@ impl Join {
     }
 
     /// Takes up a prediction that is done. Predictions come before the labels of a restore.
-    pub(crate) fn restore_prediction(&mut self, id: &CompactString, prediction: Awaiting) {
-        self.predicted(id, prediction);
+    pub(crate) fn restore_prediction(&mut self, id: &CompactString, prediction: Awaiting, passing: Passing) {
+        self.predicted(id, prediction, passing);
     }
 
     /// Takes up a label that is done. One that is not `decided`, so neither in an outcome nor refused, is held: if its
@@ -241,7 +243,7 @@ impl Join {
     /// All changes last.
     pub(crate) fn commit(&mut self) {
         self.log.clear();
-        self.committed = self.clocks;
+        self.committed.clone_from(&self.clocks);
     }
 
     /// All changes since the last commit never happened.
@@ -256,7 +258,7 @@ impl Join {
                 }
             }
         }
-        self.clocks = self.committed;
+        self.clocks.clone_from(&self.committed);
     }
 
     fn is_late(&self, label: &Label, event_time: i64) -> bool {

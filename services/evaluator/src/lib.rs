@@ -10,6 +10,7 @@ mod config;
 mod handler;
 mod join;
 mod judge;
+mod lanes;
 mod observers;
 mod performance;
 pub mod reasons;

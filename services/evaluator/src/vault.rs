@@ -2,12 +2,10 @@
 
 use crate::judge::{Failed, Holdout, Opened, Vault};
 use bytes::Bytes;
-use tidemill_artefacts::{ArtefactStore, Error};
-use tidemill_model::artefact::{Manifest, Model, OpenError, TrainingFile, sha256};
+use tidemill_artefacts::{ArtefactStore, Error, Unopened};
+use tidemill_model::artefact::{Model, TrainingFile, sha256};
 use tidemill_training_set::Rows;
 
-/// Largest manifest that is read, bytes.
-const MAX_MANIFEST: u64 = 16 << 20;
 /// Largest file of rows that is read, bytes.
 const MAX_ROWS: u64 = 4 << 30;
 /// Where the trainer puts the rows that it holds back, among the files of the training set.
@@ -32,15 +30,9 @@ fn refused(reason: &str, why: impl std::fmt::Display) -> Failed {
 
 impl Vault for Artefacts {
     fn open(&self, digest: &str) -> Result<Box<dyn Opened>, Failed> {
-        let hex = digest.strip_prefix("sha256:").ok_or_else(|| refused("bad_digest", format!("`{}`", digest.escape_debug())))?;
-        let manifest = self.0.get_blob(hex, MAX_MANIFEST).map_err(|e| failed(&e))?;
-        let named = Manifest::read(&manifest).map_err(|e| refused("bad_manifest", e))?;
-        let features: Vec<&str> = named.features.iter().map(|feature| feature.name.as_str()).collect();
-        let opened = Model::open(&manifest, digest, &features, |sha256, bytes| self.0.get_blob(sha256, bytes));
-        let model = opened.map_err(|error| match &error {
-            OpenError::Fetch { source, .. } if source.is_transient() => failed(source),
-            OpenError::Fetch { source, .. } => refused(error.reason(), format!("{error}: {source}")),
-            _ => refused(error.reason(), &error),
+        let model = self.0.model(digest).map_err(|unopened| match unopened {
+            Unopened::Away(why) => Failed::Away(why),
+            refused => Failed::Refused(refused.to_string()),
         })?;
         Ok(Box::new(OpenedModel { store: self.0.clone(), model }))
     }

@@ -305,14 +305,19 @@ fn without_its_references_a_window_waits_and_none_is_skipped() {
     let mut fold = fold(&shelf);
     // by time, as it is live: a vector, then its prediction
     let codecs = Codecs::new();
-    let mut by_time: Vec<(i64, &Raw)> = streams.values().flatten().filter(|raw| raw.topic != OUTCOMES).map(|raw| {
-        let datum = wire::split(Some(&raw.bytes)).unwrap().1;
-        if raw.topic == PREDICTIONS {
-            let view: PredictionView<'_> = codecs.predictions.schema().decode(datum).unwrap();
-            return (view.event_time, raw);
-        }
-        (NumberReader::new(&layout()).read(codecs.vectors.schema(), datum, &mut Vec::new()).unwrap().event_time, raw)
-    }).collect();
+    let mut by_time: Vec<(i64, &Raw)> = streams
+        .values()
+        .flatten()
+        .filter(|raw| raw.topic != OUTCOMES)
+        .map(|raw| {
+            let datum = wire::split(Some(&raw.bytes)).unwrap().1;
+            if raw.topic == PREDICTIONS {
+                let view: PredictionView<'_> = codecs.predictions.schema().decode(datum).unwrap();
+                return (view.event_time, raw);
+            }
+            (NumberReader::new(&layout()).read(codecs.vectors.schema(), datum, &mut Vec::new()).unwrap().event_time, raw)
+        })
+        .collect();
     by_time.sort_by_key(|(time, raw)| (*time, raw.topic));
     let mut seen = Vec::new();
     let mut waited = 0;

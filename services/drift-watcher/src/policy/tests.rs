@@ -156,7 +156,16 @@ fn a_pipeline_that_does_not_train_on_drift_never_asks() {
 fn errors(number: i64, errors: i64, alarm: bool) -> Drift {
     let measures = [("share".to_owned(), errors as f64 / 9_600.0), ("before".to_owned(), 0.004)].into();
     let columns = vec![ColumnDrift { column: "error".into(), measures, exceeded: alarm }];
-    Drift { kind: "concept".into(), columns, rows: 0, sampled: 0, errors, outcomes: 9_600, concept_alarm: alarm, ..record(number, 0, 1, &[]) }
+    Drift {
+        kind: "concept".into(),
+        columns,
+        rows: 0,
+        sampled: 0,
+        errors,
+        outcomes: 9_600,
+        concept_alarm: alarm,
+        ..record(number, 0, 1, &[])
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ enum Arrival {
 fn arrive(join: &mut Join, arrival: Arrival, offset: i64) -> Vec<Told> {
     join.restored();
     let fate = match arrival {
-        Arrival::Prediction(n, time) => join.predicted(&id(n), awaiting(time)),
+        Arrival::Prediction(n, time) => join.predicted(&id(n), awaiting(time), Passing::default()),
         Arrival::Label(n, value, time) => join.labelled(&id(n), label(offset, f64::from(value), time)),
     };
     let mut fates: Vec<_> = fate.into_iter().map(|fate| (id(0), fate)).collect();
@@ -110,7 +110,7 @@ fn restore(slack: Option<i64>, arrivals: &[Arrival], done: usize, told: &[Told])
     }
     for arrival in &arrivals[..done] {
         if let Arrival::Prediction(n, time) = arrival {
-            join.restore_prediction(&id(*n), awaiting(*time));
+            join.restore_prediction(&id(*n), awaiting(*time), Passing::default());
         }
     }
     for (offset, arrival) in arrivals[..done].iter().enumerate() {

@@ -1,7 +1,6 @@
 //! Loads challenger, champion and the rows held back, and scores them. Blocking, and heavy: on a thread of its own.
 
 use super::verdict::{Verdict, verdict};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidemill_events::Value;
@@ -89,7 +88,7 @@ impl Bench {
     /// While the object store is away.
     pub(crate) fn judge(&self, record: SourceRecord, candidate: &Candidate, champion: Option<&ModelRef>) -> Result<Evaluation, NotJudged> {
         let challenger = candidate.model.clone().unwrap_or_default();
-        let champion = champion.filter(|model| model.version > 0).cloned().unwrap_or_else(|| bootstrap(&self.pipeline));
+        let champion = champion.filter(|model| model.version > 0).cloned().unwrap_or_else(|| self.pipeline.bootstrap_model());
         let (labels, verdict) = match self.compare(&challenger, &champion) {
             Ok(compared) => compared,
             Err(Failed::Away(why)) => return Err(NotJudged(why)),
@@ -181,10 +180,4 @@ fn scores(model: &dyn Opened, holdout: &Holdout) -> Vec<f64> {
 fn places<'a>(holdout: &Holdout, names: impl Iterator<Item = &'a str>) -> Vec<Option<usize>> {
     let columns: HashMap<&str, usize> = holdout.features.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
     names.map(|name| columns.get(name).copied()).collect()
-}
-
-/// The bootstrap expression as a model.
-fn bootstrap(pipeline: &Pipeline) -> ModelRef {
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(pipeline.bootstrap.source())));
-    ModelRef { name: pipeline.name.as_str().into(), version: 0, digest, stage: "bootstrap".into() }
 }

@@ -106,6 +106,8 @@ impl Live<'_> {
             self.watch.finish()?;
         }
         self.supervisor.look().iter().for_each(|line| view.say(line));
+        let news = std::mem::take(&mut self.watch.seen().news);
+        news.iter().for_each(|line| view.say(line));
         let in_flight = (tally.acknowledged.get() - tally.duplicates.get()).saturating_sub(self.watch.seen().done().0);
         if in_flight as f64 <= course.prediction_rate.max(100.0) {
             self.supervisor.caught_up().iter().for_each(|line| view.say(line));
@@ -133,7 +135,7 @@ impl Live<'_> {
             acknowledged_rate: course.acknowledged_rate,
             predictions: seen.predictions,
             prediction_rate: course.prediction_rate,
-            alerts: seen.judged.alerts(),
+            alerts: seen.alerts(),
             refused: tally.refused.get(),
             rejected: seen.rejected.clone(),
             outcomes: seen.outcomes,

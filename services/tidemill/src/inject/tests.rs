@@ -85,7 +85,8 @@ fn payments_in_memory_change_as_their_file_does() {
 fn a_wave_takes_whole_terminals() {
     let mut payments = small().payments();
     let quiet = payments.clone();
-    let injection = Injection { kind: Kind::FraudWave { key: "terminal_id".into(), label: "fraud".into(), share: 0.2 }, from: from(), seed: 1 };
+    let injection =
+        Injection { kind: Kind::FraudWave { key: "terminal_id".into(), label: "fraud".into(), share: 0.2 }, from: from(), seed: 1 };
     injection.payments(&mut payments);
     let frauds = |payments: &[Payment]| payments.iter().filter(|p| p.event_time >= from() && p.is_fraud()).count();
     let all = payments.iter().filter(|p| p.event_time >= from()).count();
