@@ -12,6 +12,7 @@ use tidemill_events::control::Cause;
 use tidemill_events::records;
 use tidemill_events::time::{DAY, SECOND};
 use tidemill_kafka::append;
+use tidemill_kafka::registry::Registry;
 use tidemill_service::Metrics;
 use tidemill_service::clock::ManualClock;
 use tidemill_service::config::Secret;
@@ -47,7 +48,7 @@ fn app(caught_up: bool) -> (Router, Arc<Board>) {
         token: Token::new(Secret::new(TOKEN)),
         board: board.clone(),
         applied,
-        registry: Registry::new("http://127.0.0.1:1", Duration::from_millis(1)).unwrap(),
+        registry: Registry::new("http://127.0.0.1:1", Duration::from_millis(1)).unwrap().blocking(),
         appender: Arc::new(Appender::new(&settings).unwrap()),
         clock: Arc::new(ManualClock::at(100 * SECOND)),
     };
