@@ -85,7 +85,9 @@ impl Outputs {
         self.links.extend(Traceparent::try_from(traceparent));
     }
 
-    pub(crate) fn links(&self) -> &[Traceparent] {
+    /// What [`Outputs::link`] was given for the record being processed.
+    #[must_use]
+    pub fn links(&self) -> &[Traceparent] {
         &self.links
     }
 

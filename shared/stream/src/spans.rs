@@ -34,7 +34,6 @@ pub trait Spans: Send {
 }
 
 /// The loop's side: tells what there is to tell, and nothing where nobody listens.
-#[derive(Default)]
 pub(crate) struct Watch {
     spans: Option<Box<dyn Spans>>,
     /// Records of each input topic in the open batch.
@@ -67,7 +66,7 @@ impl Watch {
                 let context = spans.begin(record, now);
                 let result = process(&Record { traceparent: context.as_ref().map(|c| &c[..]), ..*record }, out);
                 if context.is_some() {
-                    self.followed = true;
+                    self.followed |= result.is_ok();
                     spans.end(out.links(), result.as_ref().err());
                 }
                 result
@@ -120,3 +119,6 @@ impl Watch {
         self.followed = false;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! `send T` of what is appended: one span for a batch that belongs to one trace, else one for each followed record.
 
 use super::{Batch, Error};
-use crate::trace::{MESSAGE_COUNT, OFFSET, Operation, below, context_of, count, fail, message, tracer, traceparent_of};
+use crate::trace::{MESSAGE_COUNT, OFFSET, Operation, below, context_of, count, fail, message, traceparent_of, tracer};
 use opentelemetry::KeyValue;
 use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Span, SpanContext, Tracer};

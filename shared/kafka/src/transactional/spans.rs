@@ -2,7 +2,7 @@
 //! batch with such a record, in a trace of their own, with links to the records'.
 
 use super::Settings;
-use crate::trace::{self, GROUP, count, MESSAGE_COUNT, MOST_LINKS, OFFSET, Operation, below, context_of, fail, message, traceparent_of};
+use crate::trace::{self, GROUP, MESSAGE_COUNT, MOST_LINKS, OFFSET, Operation, below, context_of, count, fail, message, traceparent_of};
 use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Link, Span, SpanBuilder, SpanContext, Tracer};
 use opentelemetry::{Context, KeyValue};
@@ -18,11 +18,21 @@ pub(super) struct LoopSpans {
     /// When the present poll began.
     polled: i64,
     /// Of the record that is being processed.
-    process: Option<BoxedSpan>,
+    process: Option<Process>,
     /// Of the records that are being written.
     sends: Vec<BoxedSpan>,
     /// Of the offsets that are being committed.
     commits: Vec<BoxedSpan>,
+}
+
+/// A record that is being processed.
+struct Process {
+    span: BoxedSpan,
+    topic: usize,
+    /// Where it comes from.
+    sent: SpanContext,
+    /// When it was at hand.
+    found: i64,
 }
 
 /// An input topic, and what the open batch has of it.
@@ -99,23 +109,24 @@ impl Spans for LoopSpans {
             .with_links(vec![Link::with_context(sent.clone())]);
         let span = self.tracer.build_with_context(builder, &below(sent.clone()));
         let carried = traceparent_of(span.span_context());
-        self.process = Some(span);
-        let input = &mut self.inputs[record.topic];
-        input.found.get_or_insert((self.polled, now));
-        if input.links.len() < MOST_LINKS {
-            input.links.push(sent);
-        }
+        self.process = Some(Process { span, topic: record.topic, sent, found: now });
         carried
     }
 
     fn end(&mut self, links: &[Traceparent], error: Option<&Error>) {
-        let Some(mut span) = self.process.take() else { return };
+        let Some(Process { mut span, topic, sent, found }) = self.process.take() else { return };
         for context in links.iter().filter_map(|link| context_of(link)) {
             span.add_link(context, Vec::new());
         }
         if let Some(error) = error {
             let kind = if matches!(error, Error::Unavailable(_)) { "unavailable" } else { "failed" };
             fail(&mut span, kind, &error.to_string());
+        } else {
+            let input = &mut self.inputs[topic];
+            input.found.get_or_insert((self.polled, found));
+            if input.links.len() < MOST_LINKS {
+                input.links.push(sent);
+            }
         }
         span.end();
     }
@@ -164,3 +175,6 @@ impl Spans for LoopSpans {
         self.forget();
     }
 }
+
+#[cfg(test)]
+mod tests;
