@@ -15,7 +15,7 @@ use tidemill_events::partition::partition_of;
 use tidemill_events::records::{ModelRef, Reject, SourceRecord};
 use tidemill_events::{Outcome, PredictionOutcome, Source, Stage, Value, time, wire};
 use tidemill_pipeline::Pipeline;
-use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
+use tidemill_stream::{Delivered, Error, Outputs, Record, Task, Traceparent};
 
 /// Inputs as [`Record::topic`] tells them: predictions, labels (1), and in a restore what the task itself has written.
 pub(crate) const PREDICTIONS: usize = 0;
@@ -103,6 +103,11 @@ fn not_ours(error: wire::Error) -> Error {
     Error::Fatal(format!("not written by Tidemill: {error}"))
 }
 
+/// The trace to link to later. Anybody may write labels, with headers of any length.
+fn trace(record: &Record<'_>) -> Option<Box<[u8]>> {
+    record.traceparent.filter(|text| text.len() == size_of::<Traceparent>()).map(Box::from)
+}
+
 /// Why a record is not a label, or a label is not taken: code and detail.
 struct NoLabel(&'static str, String);
 
@@ -143,6 +148,7 @@ impl EvaluatorTask {
             decision: prediction.decision,
             route: prediction.route,
             model: self.model.clone(),
+            trace: trace(record),
         };
         Ok((prediction.event_id, awaiting))
     }
@@ -173,7 +179,7 @@ impl EvaluatorTask {
         }
         let source = self.source(record);
         let payload = record.payload.unwrap_or_default().into();
-        Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload })))
+        Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload, trace: trace(record) })))
     }
 
     fn settle(&mut self, event_id: &CompactString, fate: Fate, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), Error> {
@@ -194,7 +200,11 @@ impl EvaluatorTask {
         record: &Record<'_>,
         out: &mut Outputs,
     ) -> Result<(), codec::Error> {
-        let Awaiting { event_time, entities, score, decision, route, model } = prediction;
+        let Awaiting { event_time, entities, score, decision, route, model, .. } = prediction;
+        // whichever came first: the span of the other, which makes the outcome, links to it
+        if let Some(other) = if record.topic == PREDICTIONS { &label.trace } else { &prediction.trace } {
+            out.link(other);
+        }
         let Label { label, label_time, source, .. } = label;
         let outcome = PredictionOutcome {
             event_id,

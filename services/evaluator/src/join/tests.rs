@@ -6,11 +6,19 @@ use proptest::prelude::*;
 const HORIZON: i64 = 10;
 
 fn awaiting(event_time: i64) -> Awaiting {
-    Awaiting { event_time, entities: Box::new([]), score: 0.5, decision: "review".into(), route: "default".into(), model: Arc::default() }
+    Awaiting {
+        event_time,
+        entities: Box::new([]),
+        score: 0.5,
+        decision: "review".into(),
+        route: "default".into(),
+        model: Arc::default(),
+        trace: None,
+    }
 }
 
 fn label(offset: i64, label: f64, label_time: i64) -> Label {
-    Label { label, label_time, source: Source { topic: "p.labels".into(), partition: 0, offset }, payload: Box::new([]) }
+    Label { label, label_time, source: Source { topic: "p.labels".into(), partition: 0, offset }, payload: Box::new([]), trace: None }
 }
 
 fn id(number: u8) -> CompactString {
