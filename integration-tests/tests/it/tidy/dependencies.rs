@@ -11,12 +11,14 @@ const PURE: [&str; 4] = ["tidemill-events", "tidemill-expr", "tidemill-features"
 const IMPURE: [&str; 9] =
     ["tokio", "rdkafka", "redis", "reqwest", "axum", "hyper", "schema_registry_converter", "tidemill-kafka", "tidemill-online-store"];
 /// Libraries that only these crates name, so that nothing else knows them.
-const BEHIND: [(&str, &[&str]); 5] = [
+const BEHIND: [(&str, &[&str]); 7] = [
     ("rdkafka", &["tidemill-kafka"]),
     ("schema_registry_converter", &["tidemill-kafka"]),
     ("redis", &["tidemill-online-store"]),
     ("serde-saphyr", &["tidemill-pipeline"]),
     ("opentelemetry", &["tidemill-service", "tidemill-kafka"]),
+    ("opentelemetry_sdk", &["tidemill-service"]),
+    ("opentelemetry-otlp", &["tidemill-service"]),
 ];
 /// A stranger to the platform: it reads topics with clients of its own.
 const STRANGER: &str = "tidemill-integration-tests";
