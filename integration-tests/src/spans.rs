@@ -69,22 +69,22 @@ impl Collected {
         Ok(found)
     }
 
-    /// The last value of every point of `metric` that `service` has sent: attributes and value.
+    /// The last value of every point of `metric` that `service` has ever sent: attributes and value.
     ///
     /// # Errors
     /// When the file is not what the collector writes.
     pub fn metric(&self, service: &str, metric: &str) -> Result<Vec<(BTreeMap<String, Json>, f64)>> {
-        let mut last = Vec::new();
+        let mut last = BTreeMap::new();
         for request in self.requests("metrics.jsonl")? {
             for resource in each(&request["resourceMetrics"]).filter(|r| attributes(&r["resource"])["service.name"] == service) {
                 let metrics = each(&resource["scopeMetrics"]).flat_map(|scope| each(&scope["metrics"]));
                 for found in metrics.filter(|m| m["name"] == metric) {
                     let points = ["sum", "gauge"].into_iter().flat_map(|kind| each(&found[kind]["dataPoints"]));
-                    last = points.map(|p| (attributes(p), p["asDouble"].as_f64().unwrap_or(f64::NAN))).collect();
+                    last.extend(points.map(|p| (p["attributes"].to_string(), (attributes(p), p["asDouble"].as_f64().unwrap_or(f64::NAN)))));
                 }
             }
         }
-        Ok(last)
+        Ok(last.into_values().collect())
     }
 
     fn requests(&self, file: &str) -> Result<Vec<Json>> {

@@ -163,11 +163,12 @@ fn from_the_request_to_the_prediction_and_a_link_from_the_label() {
         "to its send and to the prediction"
     );
 
+    // a loop that has stopped has no figures any more
+    metrics_arrive(&collected, &pipeline);
     // what is still on its way leaves before they end
     stack.services.stop_all().unwrap();
     batches_are_linked(&collected, &pipeline, &spans, [&event, &outcome]);
     nothing_tells_of_the_others(&collected, &pipeline, &declined);
-    metrics_arrive(&collected, &pipeline);
 }
 
 fn attributes_are_those_of_the_conventions(pipeline: &Pipeline, spans: &[Span], partition: i32, offset: i64) {

@@ -42,7 +42,7 @@ impl Telemetry {
             ("service.instance.id", common.instance.to_string()),
         ];
         let attributes = identity.iter().map(|(name, value)| KeyValue::new(*name, value.clone()));
-        let resource = Resource::builder().with_schema_url(attributes, SCHEMA_URL).build();
+        let resource = Resource::builder().with_schema_url([], SCHEMA_URL).with_attributes(attributes).build();
         let spans = spans::provider(&format!("{collector}/v1/traces"), resource, metrics)?;
         opentelemetry::global::set_tracer_provider(spans.clone());
         let metrics = metrics::Sender::start(format!("{collector}/v1/metrics"), &identity, metrics.clone())?;
