@@ -31,8 +31,8 @@ write_env() {
     printf 'TIDEMILL_KAFKA=127.0.0.1:%s\n' "$(port_of kafka)"
     printf 'TIDEMILL_REDIS=127.0.0.1:%s\n' "$(port_of redis)"
     printf 'TIDEMILL_REGISTRY=http://127.0.0.1:%s\n' "$(port_of registry)"
-    printf 'TIDEMILL_OTLP=http://127.0.0.1:%s\n' "$(port_of otlp)"
-    printf 'TIDEMILL_OTLP_HTTP=http://127.0.0.1:%s\n' "$(port_of otlp_http)"
+    printf 'TIDEMILL_OTLP=http://127.0.0.1:%s\n' "$(port_of otlp_http)"
+    printf 'TIDEMILL_OTLP_GRPC=http://127.0.0.1:%s\n' "$(port_of otlp)"
     printf 'TIDEMILL_STORE=%s\n' "$(as_file_url "$DATA_DIR/store")"
     for name in $service_names; do
       printf '%s=http://127.0.0.1:%s\n' "$(as_variable "$name")" "$(port_of "$name")"

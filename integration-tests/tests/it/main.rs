@@ -8,6 +8,7 @@ mod fault_injection;
 mod hostile_http;
 mod kill;
 mod one_event;
+mod one_trace;
 mod other_pipeline;
 mod poison;
 mod rest_predict;

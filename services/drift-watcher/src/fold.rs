@@ -23,7 +23,6 @@ use tidemill_task_sets::observer::Fold;
 /// The inputs, in the order of [`Record::topic`].
 pub(crate) const FEATURES: usize = 0;
 pub(crate) const PREDICTIONS: usize = 1;
-pub(crate) const OUTCOMES: usize = 2;
 /// The outputs.
 pub(crate) const DRIFT: usize = 0;
 pub(crate) const ALERTS: usize = 1;

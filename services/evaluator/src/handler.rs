@@ -17,7 +17,7 @@ use tidemill_events::records::{ModelRef, Reject, SourceRecord};
 use tidemill_events::{Outcome, PredictionOutcome, Source, Stage, Value, time, wire};
 use tidemill_pipeline::Pipeline;
 use tidemill_pipeline::learning::Labels;
-use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
+use tidemill_stream::{Delivered, Error, Outputs, Record, Task, Traceparent};
 
 /// Inputs as [`Record::topic`] tells them: predictions, labels (1), and in a restore what the task itself has written.
 pub(crate) const PREDICTIONS: usize = 0;
@@ -110,6 +110,11 @@ fn not_ours(error: wire::Error) -> Error {
     Error::Fatal(format!("not written by Tidemill: {error}"))
 }
 
+/// The trace to link to later. Anybody may write labels, with headers of any length.
+fn trace(record: &Record<'_>) -> Option<Box<[u8]>> {
+    record.traceparent.filter(|text| text.len() == size_of::<Traceparent>()).map(Box::from)
+}
+
 /// Why a record is not a label, or a label is not taken: code and detail.
 struct NoLabel(&'static str, String);
 
@@ -155,6 +160,7 @@ impl EvaluatorTask {
             decision: prediction.decision,
             route: prediction.route,
             model: self.model.clone(),
+            trace: trace(record),
         };
         Ok((prediction.event_id, awaiting, passing))
     }
@@ -185,7 +191,7 @@ impl EvaluatorTask {
         }
         let source = self.source(record);
         let payload = record.payload.unwrap_or_default().into();
-        Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload })))
+        Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload, trace: trace(record) })))
     }
 
     /// `trace` is that of the event.
@@ -211,7 +217,7 @@ impl EvaluatorTask {
         let Labels { horizon, default } = &self.shared.labels;
         let source = Source { topic: self.shared.predictions_topic.clone(), partition: self.partition, offset: prediction.offset };
         let label_time = prediction.event_time.saturating_add(*horizon);
-        Label { label: default.unwrap_or_default(), label_time, source, payload: Box::default() }
+        Label { label: default.unwrap_or_default(), label_time, source, payload: Box::default(), trace: None }
     }
 
     fn outcome(
@@ -223,6 +229,10 @@ impl EvaluatorTask {
         out: &mut Outputs,
     ) -> Result<(), codec::Error> {
         let Awaiting { event_time, entities, score, decision, route, model, .. } = prediction;
+        // whichever came first: the span of the other, which makes the outcome, links to it
+        if let Some(other) = if label.trace.as_ref().map(AsRef::as_ref) == trace { &prediction.trace } else { &label.trace } {
+            out.link(other);
+        }
         let Label { label, label_time, source, .. } = label;
         let outcome = PredictionOutcome {
             event_id,

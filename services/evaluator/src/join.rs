@@ -25,6 +25,8 @@ pub(crate) struct Awaiting {
     pub(crate) decision: CompactString,
     pub(crate) route: CompactString,
     pub(crate) model: Arc<ModelRef>,
+    /// Where it is followed: the `traceparent` that the label's span links to.
+    pub(crate) trace: Option<Box<[u8]>>,
 }
 
 /// A label, and the record that brought it.
@@ -35,6 +37,8 @@ pub(crate) struct Label {
     pub(crate) source: Source,
     /// The record's value, for its reject.
     pub(crate) payload: Box<[u8]>,
+    /// Where it is followed: its `traceparent`.
+    pub(crate) trace: Option<Box<[u8]>>,
 }
 
 /// Why a label does not become an outcome.

@@ -11,6 +11,7 @@ pub mod intake;
 mod meters;
 mod outcome;
 pub mod route;
+pub mod sample;
 mod seen;
 pub mod sink;
 mod split;
@@ -19,6 +20,7 @@ mod work;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::handler::{App, Settings};
+use crate::sample::Sampler;
 use anyhow::Context as _;
 use axum::Router;
 use std::sync::Arc;
@@ -71,6 +73,7 @@ impl Service for Ingestor {
             token: Token::new(config.write.token),
             limits: Limits { size: config.max_body_bytes, time: config.body_timeout },
             budget: Budget::new(config.in_flight_bytes),
+            sampler: Sampler::new(if config.common.otlp.is_some() { config.trace_ratio } else { 0.0 }),
         };
         Ok(handler::routes(App::new(settings, catalog, appender, context.metrics())))
     }

@@ -52,8 +52,15 @@ enum Step {
 
 impl Work {
     /// Prepares `records`; those that are to be appended are pushed to `batch`. `request` is a number that
-    /// no other request has.
-    pub(crate) fn prepare(intake: &Intake, memory: Option<&Memory>, request: u64, records: &[&[u8]], batch: &mut Batch) -> Self {
+    /// no other request has; `follow` gives the `traceparent` of an event in a trace of its own.
+    pub(crate) fn prepare(
+        intake: &Intake,
+        memory: Option<&Memory>,
+        request: u64,
+        records: &[&[u8]],
+        batch: &mut Batch,
+        follow: &mut dyn FnMut(&str) -> Option<String>,
+    ) -> Self {
         let mut payload = Vec::new();
         let prepare = |(index, json): (usize, &&[u8])| match intake.prepare(json, &mut payload) {
             Err(refusal) => Record { event_id: None, step: Step::Refused(refusal) },
@@ -69,6 +76,9 @@ impl Work {
                 };
                 if let Step::Sent { partition, .. } = step {
                     batch.push(partition, ready.key.as_bytes(), &payload);
+                    if let Some(traceparent) = follow(&ready.event_id) {
+                        batch.follow(traceparent);
+                    }
                 }
                 Record { event_id: Some(ready.event_id), step }
             }

@@ -23,6 +23,7 @@ use write::{Format, write};
 pub enum Command {
     /// A number is multiplied, as if the currency had changed
     Drift {
+        /// The file
         #[command(flatten)]
         file: File,
         /// Column with the number
@@ -34,6 +35,7 @@ pub enum Command {
     },
     /// Everything at some terminals becomes fraud, labelled so
     FraudWave {
+        /// The file
         #[command(flatten)]
         file: File,
         /// Column of what is compromised
@@ -48,6 +50,7 @@ pub enum Command {
     },
     /// A field becomes null in some events; its type must let it, or the events are refused
     MissingField {
+        /// The file
         #[command(flatten)]
         file: File,
         /// The field

@@ -5,6 +5,7 @@
 
 mod consume;
 mod produce;
+mod spans;
 
 use consume::Membership;
 use produce::Deliveries;
@@ -15,13 +16,15 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::Offset;
+use spans::LoopSpans;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::{Restore, Until};
-use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record};
+use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record, Spans};
 
 use crate::reader::{Isolation, Scan};
+use crate::trace::tracer;
 
 /// How long a question to the broker may take: longer than a broker's restart.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -196,6 +199,10 @@ impl Broker for KafkaBroker {
         }
         polled.rebalanced = consumer.context().take_changed();
         shut_out.map_or(Ok(polled), |error| Err(self.rivalled(&error)))
+    }
+
+    fn spans(&self) -> Option<Box<dyn Spans>> {
+        Some(Box::new(LoopSpans::new(&self.settings, tracer())))
     }
 
     fn topics(&self) -> usize {

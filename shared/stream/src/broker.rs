@@ -1,5 +1,6 @@
 //! What the loop needs of a broker.
 
+use crate::spans::Spans;
 use crate::{Error, Outputs};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -71,6 +72,11 @@ pub trait Broker {
     /// # Errors
     /// [`Error::Rebuild`] when the client is unusable.
     fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error>;
+
+    /// What makes spans of this broker's records; nothing by default.
+    fn spans(&self) -> Option<Box<dyn Spans>> {
+        None
+    }
 
     /// How many input topics there are.
     fn topics(&self) -> usize;

@@ -31,7 +31,7 @@ const IMPURE: [&str; 12] = [
     "tidemill-artefacts",
 ];
 /// Libraries that only these crates name, so that nothing else knows them.
-const BEHIND: [(&str, &[&str]); 8] = [
+const BEHIND: [(&str, &[&str]); 10] = [
     ("parquet", &["tidemill-training-set", "tidemill-cli"]),
     ("rdkafka", &["tidemill-kafka"]),
     ("schema_registry_converter", &["tidemill-kafka"]),
@@ -40,6 +40,8 @@ const BEHIND: [(&str, &[&str]); 8] = [
     ("opentelemetry", &["tidemill-service", "tidemill-kafka"]),
     ("object_store", &["tidemill-artefacts"]),
     ("lightgbm3", &["tidemill-trainer"]),
+    ("opentelemetry_sdk", &["tidemill-service"]),
+    ("opentelemetry-otlp", &["tidemill-service"]),
 ];
 /// A stranger to the platform: it reads topics with clients of its own.
 const STRANGER: &str = "tidemill-integration-tests";

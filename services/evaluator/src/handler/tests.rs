@@ -33,6 +33,8 @@ struct Bench {
     task: EvaluatorTask,
     out: Outputs,
     inputs: Vec<(usize, i64, Vec<u8>)>,
+    /// The header of what is given next.
+    trace: Option<Vec<u8>>,
 }
 
 fn task(shared: &Shared, checkpoint: &[u8]) -> EvaluatorTask {
@@ -65,13 +67,13 @@ impl Bench {
         };
         let schema = tidemill_events::RecordSchema::parse(&text).unwrap();
         let labels = RawWriter::new(schema, &text, LABEL).unwrap();
-        Self { task: task(&shared, &[]), shared, labels, out: Outputs::default(), inputs: Vec::new() }
+        Self { task: task(&shared, &[]), shared, labels, out: Outputs::default(), inputs: Vec::new(), trace: None }
     }
 
     fn give(&mut self, topic: usize, payload: Vec<u8>) {
         let offset = self.inputs.iter().filter(|(t, ..)| *t == topic).count() as i64;
-        let record =
-            Record { topic, partition: 3, offset, timestamp: T0 + 30 * DAY, key: None, payload: Some(&payload), traceparent: None };
+        let traceparent = self.trace.as_deref();
+        let record = Record { topic, partition: 3, offset, timestamp: T0 + 30 * DAY, key: None, payload: Some(&payload), traceparent };
         self.task.process(&record, T0, &mut self.out).unwrap();
         self.inputs.push((topic, offset, payload));
     }
@@ -153,6 +155,28 @@ fn an_outcome_goes_to_its_topic_and_to_the_entity_whose_features_look_at_it() {
     let tidemill_events::HopInput::Outcome(outcome) = decoded else { panic!("an event") };
     assert_eq!((outcome.event_time, outcome.merge_time, outcome.label), (T0, T0 + 7 * DAY, 1.0));
     assert_eq!((outcome.source.topic.as_str(), outcome.source.partition, outcome.source.offset), ("payments-fraud.labels", 3, 0));
+}
+
+#[test]
+fn whichever_comes_second_links_to_the_first() {
+    let mut bench = Bench::new();
+    let [prediction, label] = [[b'p'; 55], [b'l'; 55]];
+    bench.trace = Some(prediction.to_vec());
+    bench.predict("e1", T0, "t9");
+    assert_eq!(bench.out.links(), [[0; 55]; 0]);
+    bench.trace = Some(label.to_vec());
+    bench.label("e1", 1.0, T0 + DAY);
+    assert_eq!(bench.out.links(), [prediction]);
+
+    let mut bench = Bench::new();
+    bench.trace = Some(label.to_vec());
+    bench.label("e1", 1.0, T0 + DAY);
+    bench.trace = Some(vec![b'h'; 1 << 20]);
+    bench.label("e2", 1.0, T0 + DAY);
+    bench.trace = None;
+    bench.predict("e1", T0, "t9");
+    bench.predict("e2", T0, "t9");
+    assert_eq!(bench.out.links(), [label], "a header of any length is not kept");
 }
 
 #[test]

@@ -15,11 +15,12 @@ fn awaiting(event_time: i64) -> Awaiting {
         decision: "review".into(),
         route: "default".into(),
         model: Arc::default(),
+        trace: None,
     }
 }
 
 fn label(offset: i64, label: f64, label_time: i64) -> Label {
-    Label { label, label_time, source: Source { topic: "p.labels".into(), partition: 0, offset }, payload: Box::new([]) }
+    Label { label, label_time, source: Source { topic: "p.labels".into(), partition: 0, offset }, payload: Box::new([]), trace: None }
 }
 
 fn id(number: u8) -> CompactString {

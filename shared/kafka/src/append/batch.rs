@@ -7,6 +7,8 @@ pub struct Batch {
     traceparent: Option<String>,
     bytes: Vec<u8>,
     records: Vec<Entry>,
+    /// Records with a trace of their own, by their place, in the batch's order.
+    followed: Vec<(usize, String)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +28,15 @@ pub struct Record<'a> {
     pub key: &'a [u8],
     /// Its value.
     pub payload: &'a [u8],
+    /// The trace that it alone belongs to.
+    pub traceparent: Option<&'a str>,
 }
 
 impl Batch {
-    /// An empty batch for `topic`, whose records carry `traceparent` as a header if there is one.
+    /// An empty batch for `topic`. Its records belong to the trace `traceparent`, if there is one.
     #[must_use]
     pub fn new(topic: impl Into<String>, traceparent: Option<String>) -> Self {
-        Self { topic: topic.into(), traceparent, bytes: Vec::new(), records: Vec::new() }
+        Self { topic: topic.into(), traceparent, bytes: Vec::new(), records: Vec::new(), followed: Vec::new() }
     }
 
     /// Adds a record.
@@ -42,6 +46,19 @@ impl Batch {
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(payload);
         self.records.push(Entry { partition, start, key_end, end: self.bytes.len() });
+    }
+
+    /// Says that the record pushed last belongs to the trace `traceparent`, and the batch as a whole to none.
+    pub fn follow(&mut self, traceparent: String) {
+        if let Some(last) = self.records.len().checked_sub(1) {
+            self.followed.push((last, traceparent));
+        }
+    }
+
+    /// Whether any of its records belongs to a trace.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.traceparent.is_some() || !self.followed.is_empty()
     }
 
     /// How many records there are.
@@ -62,7 +79,7 @@ impl Batch {
         &self.topic
     }
 
-    /// The trace they belong to.
+    /// The trace they all belong to.
     #[must_use]
     pub fn traceparent(&self) -> Option<&str> {
         self.traceparent.as_deref()
@@ -70,10 +87,16 @@ impl Batch {
 
     /// The records, in the order in which they were pushed.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.records.iter().map(|e| Record {
+        self.records.iter().enumerate().map(|(index, e)| Record {
             partition: e.partition,
             key: &self.bytes[e.start..e.key_end],
             payload: &self.bytes[e.key_end..e.end],
+            traceparent: self.own(index),
         })
+    }
+
+    fn own(&self, index: usize) -> Option<&str> {
+        let at = self.followed.binary_search_by_key(&index, |(i, _)| *i).ok()?;
+        Some(&self.followed[at].1)
     }
 }
