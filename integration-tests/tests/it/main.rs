@@ -13,4 +13,5 @@ mod other_pipeline;
 mod poison;
 mod rest_predict;
 mod restart;
+mod retrain_loop;
 mod tidy;

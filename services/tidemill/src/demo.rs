@@ -1,4 +1,4 @@
-//! `tidemill demo`: 90 days of payments in two minutes, watched, supervised and verified.
+//! `tidemill demo`: 90 days of payments in two and a half minutes, watched, supervised and verified; a model is learned on the way.
 
 mod lag;
 mod latency;
@@ -51,7 +51,7 @@ pub struct Args {
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3_650))]
     days: u32,
     /// How long publishing takes
-    #[arg(long, default_value = "110s", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, default_value = "150s", value_name = "DURATION", value_parser = parse_duration)]
     duration: i64,
     /// Same seed, same payments
     #[arg(long, default_value_t = 0)]

@@ -31,7 +31,13 @@ fn source() -> SourceRecord {
 
 fn layout() -> Layout {
     let event = RecordSchema::parse(r#"{"type":"record","name":"E","fields":[{"name":"id","type":"string"}]}"#).unwrap();
-    Layout { pipeline: "p".into(), event, entities: vec!["customer".into()], features: vec![], hop_features: vec![0..0] }
+    Layout {
+        pipeline: "p".into(),
+        event,
+        entities: vec!["customer".into()],
+        features: vec![],
+        hop_features: std::iter::once(0..0).collect(),
+    }
 }
 
 #[test]

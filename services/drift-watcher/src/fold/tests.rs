@@ -16,12 +16,15 @@ use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_events::{Layout, Prediction, PredictionOutcome, RecordSchema, Source, Stage, Value, Vector};
 use tidemill_pipeline::learning::Detector;
 
+/// The third input.
+const OUTCOMES: usize = 2;
+
 fn layout() -> Layout {
     let number = |name: &str| FeatureColumn { name: name.into(), ty: FeatureType::Double };
     let mut features: Vec<FeatureColumn> = sim::NAMES.into_iter().map(number).collect();
     features.insert(3, FeatureColumn { name: "kind".into(), ty: FeatureType::String });
     let event = RecordSchema::parse(r#"{"type":"record","name":"E","fields":[{"name":"id","type":"string"}]}"#).unwrap();
-    Layout { pipeline: "payments-fraud".into(), event, entities: vec!["c".into()], features, hop_features: vec![0..3] }
+    Layout { pipeline: "payments-fraud".into(), event, entities: vec!["c".into()], features, hop_features: std::iter::once(0..3).collect() }
 }
 
 struct Codecs {

@@ -181,9 +181,7 @@ impl Court {
                 self.written.push(output.payload.to_vec());
                 return Some(schema(2).decode(wire::split(Some(output.payload)).unwrap().1).unwrap());
             }
-            if self.fold.work.is_none() {
-                return None;
-            }
+            self.fold.work.as_ref()?;
             assert!(Instant::now() < patience, "it never ends");
             std::thread::yield_now();
         }

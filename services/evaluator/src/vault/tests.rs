@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::BTreeMap;
 use tempfile::TempDir;
-use tidemill_model::artefact::{File, Files, Golden, Span, TypedFeature};
+use tidemill_model::artefact::{File, Files, Golden, Manifest, Span, TypedFeature};
 use tidemill_model::{Learner, Scorer};
 use tidemill_training_set::{Columns, Row, Rows, write};
 

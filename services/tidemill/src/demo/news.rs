@@ -3,31 +3,41 @@
 use tidemill_events::control::{Alert, Candidate, Deployment, Evaluation};
 use tidemill_events::time::format_instant;
 
+/// What was said, and how many things still have to follow from it: less than 0 where it is what was waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct News {
+    pub(super) line: String,
+    pub(super) awaits: i64,
+}
+
 fn day(t: i64) -> String {
     format_instant(t).chars().take(10).collect()
 }
 
 /// A training has ended.
-pub(super) fn trained(candidate: &Candidate) -> String {
+pub(super) fn trained(candidate: &Candidate) -> News {
+    let answers = candidate.causes.iter().filter(|cause| cause.reason == "drift").count() as i64;
     let why = candidate.causes.first().map_or("", |cause| cause.reason.as_str());
     let Some(model) = &candidate.model else {
-        return format!("training for {why}: {}, {}", candidate.outcome, candidate.detail);
+        let line = format!("training for {why}: {}, {}", candidate.outcome, candidate.detail);
+        return News { line, awaits: -answers };
     };
     let (from, to) = (day(candidate.trained.from), day(candidate.trained.to));
     let seconds = (candidate.finished_at - candidate.started_at) as f64 / 1e6;
-    format!(
+    let line = format!(
         "trained model {} for {why} on {from} to {to}: {} payments, {} frauds, {seconds:.1} s",
         model.version, candidate.rows, candidate.positives
-    )
+    );
+    News { line, awaits: 1 - answers }
 }
 
 /// A challenger was judged.
-pub(super) fn judged(evaluation: &Evaluation) -> String {
+pub(super) fn judged(evaluation: &Evaluation) -> News {
     let value = |metrics: &std::collections::BTreeMap<String, f64>| {
         metrics.get("average_precision").map_or("undefined".to_owned(), |v| format!("{v:.3}"))
     };
     let held = evaluation.gates.iter().filter(|gate| gate.passed).count();
-    format!(
+    let line = format!(
         "judged model {} against {} on {}: average precision {} against {}, {held} of {} gates hold{}",
         evaluation.challenger.version,
         evaluation.champion.version,
@@ -35,18 +45,21 @@ pub(super) fn judged(evaluation: &Evaluation) -> String {
         value(&evaluation.challenger_metrics),
         value(&evaluation.champion_metrics),
         evaluation.gates.len(),
-        if evaluation.passed { "".to_owned() } else { format!(": refused, {}", evaluation.detail) },
-    )
+        if evaluation.passed { String::new() } else { format!(": refused, {}", evaluation.detail) },
+    );
+    News { line, awaits: if evaluation.passed { 0 } else { -1 } }
 }
 
 /// Another model serves.
-pub(super) fn deployed(deployment: &Deployment) -> String {
-    format!("deployed model {} in place of {}", deployment.model.version, deployment.replaces.version)
+pub(super) fn deployed(deployment: &Deployment) -> News {
+    let line = format!("deployed model {} in place of {}", deployment.model.version, deployment.replaces.version);
+    News { line, awaits: -1 }
 }
 
 /// Something drifted.
-pub(super) fn alerted(alert: &Alert) -> String {
-    format!("{} {}: {}{}", alert.severity, alert.kind, alert.message, if alert.retrain { "; asks for a training" } else { "" })
+pub(super) fn alerted(alert: &Alert) -> News {
+    let line = format!("{} {}: {}{}", alert.severity, alert.kind, alert.message, if alert.retrain { "; asks for a training" } else { "" });
+    News { line, awaits: i64::from(alert.retrain) }
 }
 
 #[cfg(test)]
@@ -72,8 +85,11 @@ mod tests {
             started_at: 0,
             finished_at: 1_500_000,
         };
-        assert_eq!(trained(&candidate), "training for schedule: not_enough, no frauds");
+        assert_eq!(trained(&candidate), News { line: "training for schedule: not_enough, no frauds".into(), awaits: 0 });
         candidate.model = Some(ModelRef { version: 3, ..ModelRef::default() });
-        assert_eq!(trained(&candidate), "trained model 3 for schedule on 1970-01-01 to 1970-01-02: 7 payments, 0 frauds, 1.5 s");
+        let line = "trained model 3 for schedule on 1970-01-01 to 1970-01-02: 7 payments, 0 frauds, 1.5 s".into();
+        assert_eq!(trained(&candidate), News { line, awaits: 1 }, "to be judged");
+        candidate.causes[0].reason = "drift".into();
+        assert_eq!(trained(&candidate).awaits, 0, "the alert is answered");
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) judged: BTreeMap<i32, Judged>,
     /// What the learning loop has said and nobody has shown yet.
     pub(super) news: Vec<String>,
+    /// What has to follow yet: trainings that alerts asked for, verdicts on models, deployments.
+    pub(super) awaited: i64,
     /// Rejected events by reason.
     pub(super) rejected: BTreeMap<String, u64>,
     /// Labels that met their prediction, and those that were rejected.
@@ -78,6 +80,7 @@ impl Seen {
             predictions: 0,
             judged: BTreeMap::new(),
             news: Vec::new(),
+            awaited: 0,
             rejected: BTreeMap::new(),
             outcomes: 0,
             rejected_labels: 0,

@@ -1,6 +1,6 @@
 //! A downstream reader: read_committed on predictions, rejects, outcomes and what the learning loop says, while the demo runs.
 
-use super::news;
+use super::news::{self, News};
 use super::seen::Seen;
 use crate::connect::Cluster;
 use crate::decode::Decoder;
@@ -57,21 +57,23 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Tells what is said of pipeline `name` on a control topic; `line` gives a record's pipeline and what to say of it.
+    /// Tells what is said of pipeline `name` on a control topic; `news` gives a record's pipeline and what to say of it.
     fn news<T: DeserializeOwned + 'static>(
         &mut self,
         cluster: &Cluster,
         pipeline: &Pipeline,
         topic: Control,
         name: &str,
-        line: fn(&T) -> (&str, String),
+        news: fn(&T) -> (&str, News),
     ) -> anyhow::Result<()> {
         let name = name.to_owned();
         self.read(cluster, pipeline, topic.name(), move |record, decoder, seen| {
             let told: T = decoder.control(record.payload())?;
-            let (of, line) = line(&told);
+            let (of, News { line, awaits }) = news(&told);
             if of == name {
-                lock(seen).news.push(line);
+                let mut seen = lock(seen);
+                seen.news.push(line);
+                seen.awaited += awaits;
             }
             Ok(())
         })

@@ -23,10 +23,8 @@ pub(crate) fn run(payments: &Path, pipeline: &Path, directory: &Path) -> anyhow:
     let mut line = Line::new(&pipeline, horizon)?;
     let mut set = Dataset::new(&pipeline.layout, Span { from: i64::MIN, to: i64::MAX }, None);
     let file = SerializedFileReader::new(fs::File::open(payments)?)?;
-    let mut offset = 0;
-    for row in file.get_row_iter(None)? {
+    for (offset, row) in (0..).zip(file.get_row_iter(None)?) {
         let (event, label) = line.read(&row?, offset)?;
-        offset += 1;
         set.outcome(&event.event_id, event.event_time, label, event.event_time + horizon);
         set.vector(&line.vector(event, label));
     }

@@ -1,4 +1,5 @@
 //! The store on a folder: whole files or none, by path and by digest, from any thread.
+#![cfg(test)]
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! Models are read, scored and refused as they should be.
+#![cfg(test)]
 
 mod artefact;
 mod hostile;

@@ -84,7 +84,7 @@ mod tests {
         let references = References::of(&columns, (0..7).map(|day| day * 100..(day + 1) * 100));
         assert_eq!(references.usual[0].ks, 5.0 / 7.0);
         assert_eq!(references.usual[1], Usual { missing: 1.0, ..Usual::default() });
-        assert_eq!(References::of(&columns, [0..701]).usual, [Usual::default(); 2], "there are no such rows");
+        assert_eq!(References::of(&columns, std::iter::once(0..701)).usual, [Usual::default(); 2], "there are no such rows");
         let without: References = serde_json::from_str(r#"{"columns":[]}"#).unwrap();
         assert!(without.usual.is_empty());
         let text = serde_json::to_string(&references).unwrap();
