@@ -69,14 +69,13 @@ impl Appender {
     #[must_use = "without the receipt nobody knows whether the records arrived"]
     pub fn append(&self, batch: &Batch) -> Receipt {
         let outcomes = Outcomes::new(batch.len());
-        let headers = batch.traceparent().map(|t| OwnedHeaders::new_with_capacity(1).insert(Header { key: "traceparent", value: Some(t) }));
         for (index, record) in batch.records().enumerate() {
             let mut message = BaseRecord::with_opaque_to(batch.topic(), Box::new(outcomes.delivery(index)))
                 .partition(record.partition)
                 .key(record.key)
                 .payload(record.payload);
-            if let Some(headers) = &headers {
-                message = message.headers(headers.clone());
+            if let Some(traceparent) = record.traceparent {
+                message = message.headers(OwnedHeaders::new_with_capacity(1).insert(Header { key: "traceparent", value: Some(traceparent) }));
             }
             if let Err((error, refused)) = self.producer.send(message) {
                 refused.delivery_opaque.failed(&error);

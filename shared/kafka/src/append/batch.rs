@@ -14,6 +14,8 @@ struct Entry {
     partition: i32,
     start: usize,
     key_end: usize,
+    payload_end: usize,
+    /// Of a trace of its own; at `payload_end` where it has none.
     end: usize,
 }
 
@@ -26,6 +28,8 @@ pub struct Record<'a> {
     pub key: &'a [u8],
     /// Its value.
     pub payload: &'a [u8],
+    /// The trace it belongs to: its own, else the batch's.
+    pub traceparent: Option<&'a str>,
 }
 
 impl Batch {
@@ -37,11 +41,18 @@ impl Batch {
 
     /// Adds a record.
     pub fn push(&mut self, partition: i32, key: &[u8], payload: &[u8]) {
+        self.push_traced(partition, key, payload, None);
+    }
+
+    /// Adds a record of a trace of its own, if `traceparent` is one.
+    pub fn push_traced(&mut self, partition: i32, key: &[u8], payload: &[u8], traceparent: Option<&str>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(key);
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(payload);
-        self.records.push(Entry { partition, start, key_end, end: self.bytes.len() });
+        let payload_end = self.bytes.len();
+        self.bytes.extend_from_slice(traceparent.unwrap_or_default().as_bytes());
+        self.records.push(Entry { partition, start, key_end, payload_end, end: self.bytes.len() });
     }
 
     /// How many records there are.
@@ -73,7 +84,9 @@ impl Batch {
         self.records.iter().map(|e| Record {
             partition: e.partition,
             key: &self.bytes[e.start..e.key_end],
-            payload: &self.bytes[e.key_end..e.end],
+            payload: &self.bytes[e.key_end..e.payload_end],
+            // bytes that were a str when they were pushed
+            traceparent: str::from_utf8(&self.bytes[e.payload_end..e.end]).ok().filter(|t| !t.is_empty()).or(self.traceparent()),
         })
     }
 }
