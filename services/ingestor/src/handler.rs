@@ -4,7 +4,7 @@ use crate::answer::{self, Tally};
 use crate::catalog::Catalog;
 use crate::meters::Meters;
 use crate::outcome::Outcome;
-use crate::route::{Lane, Route};
+use crate::route::{EVENTS, LABELS, Lane, Route};
 use crate::sink::Sink;
 use crate::split::{Records, form, split};
 use crate::work::Work;
@@ -65,11 +65,11 @@ pub fn routes<S: Sink>(app: App<S>) -> Router {
 }
 
 async fn events<S: Sink>(State(app): State<App<S>>, Path(name): Path<String>, query: RawQuery, headers: HeaderMap, body: Body) -> Response {
-    app.answer("ingestor.events", &name, |r| &r.events, &query, &headers, body).await
+    app.answer(EVENTS, &name, |r| &r.events, &query, &headers, body).await
 }
 
 async fn labels<S: Sink>(State(app): State<App<S>>, Path(name): Path<String>, query: RawQuery, headers: HeaderMap, body: Body) -> Response {
-    app.answer("ingestor.labels", &name, |r| &r.labels, &query, &headers, body).await
+    app.answer(LABELS, &name, |r| &r.labels, &query, &headers, body).await
 }
 
 impl<S: Sink> App<S> {
@@ -77,6 +77,11 @@ impl<S: Sink> App<S> {
     #[must_use]
     pub fn new(settings: Settings, catalog: Catalog, sink: Arc<S>, metrics: &Metrics) -> Self {
         Self(Arc::new(Inner { settings, catalog, sink, meters: Meters::new(metrics), requests: AtomicU64::new(0) }))
+    }
+
+    /// What it counts in.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     async fn answer(
@@ -104,9 +109,9 @@ impl<S: Sink> App<S> {
 
     async fn ingest(&self, pipeline: &Arc<str>, lane: &Arc<Lane>, headers: &HeaderMap, body: Body) -> Result<Done, Problem> {
         let Inner { settings, sink, meters, requests, .. } = &*self.0;
-        let form = form(headers)?;
+        let form = form(headers, lane.cloud_events)?;
         let (bytes, lease) = read(headers, body, settings.limits, &settings.budget).await?;
-        let records = split(form, &bytes)?;
+        let records = split(form, headers, &bytes)?;
         let (is_batch, records) = match &records {
             Records::One(one) => (false, std::slice::from_ref(one)),
             Records::Batch(many) => (true, many.as_slice()),

@@ -3,6 +3,7 @@
 use crate::intake::Intake;
 use crate::outcome::{Outcome, Refusal, Taken};
 use crate::seen::{Print, Seen, Ticket, Verdict, print};
+use crate::split::Incoming;
 use compact_str::CompactString;
 use std::hash::RandomState;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,9 +54,14 @@ enum Step {
 impl Work {
     /// Prepares `records`; those that are to be appended are pushed to `batch`. `request` is a number that
     /// no other request has.
-    pub(crate) fn prepare(intake: &Intake, memory: Option<&Memory>, request: u64, records: &[&[u8]], batch: &mut Batch) -> Self {
+    pub(crate) fn prepare(intake: &Intake, memory: Option<&Memory>, request: u64, records: &[Incoming<'_>], batch: &mut Batch) -> Self {
         let mut payload = Vec::new();
-        let prepare = |(index, json): (usize, &&[u8])| match intake.prepare(json, &mut payload) {
+        let read = |incoming: &Incoming<'_>, payload: &mut Vec<u8>| match incoming {
+            Incoming::Plain(json) => intake.prepare(json, payload),
+            Incoming::Cloud(event) => intake.prepare_or(&event.data, &event.substitutes, payload),
+            Incoming::Refused(refusal) => Err(refusal.clone()),
+        };
+        let prepare = |(index, incoming): (usize, &Incoming<'_>)| match read(incoming, &mut payload) {
             Err(refusal) => Record { event_id: None, step: Step::Refused(refusal) },
             Ok(ready) => {
                 let step = match memory {
@@ -68,7 +74,7 @@ impl Work {
                     }
                 };
                 if let Step::Sent { partition, .. } = step {
-                    batch.push(partition, ready.key.as_bytes(), &payload);
+                    batch.push_traced(partition, ready.key.as_bytes(), &payload, incoming.traceparent());
                 }
                 Record { event_id: Some(ready.event_id), step }
             }
