@@ -21,6 +21,7 @@ pub mod services;
 pub mod stack;
 pub mod topics;
 pub mod until;
+pub mod upstream;
 pub mod watch;
 pub mod watermarks;
 
