@@ -22,6 +22,7 @@ pub mod spans;
 pub mod stack;
 pub mod topics;
 pub mod until;
+pub mod upstream;
 pub mod watch;
 pub mod watermarks;
 

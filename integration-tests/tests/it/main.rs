@@ -5,6 +5,7 @@
 
 mod cli;
 mod fault_injection;
+mod foreign_topic;
 mod hostile_http;
 mod kill;
 mod one_event;

@@ -100,14 +100,7 @@ fn build(pipeline: &Pipeline, registry: &Blocking, predecessor: Option<&Route>, 
     let layout = &compiled.layout;
     let raw = schema_id(registry, layout, PerPipeline::Raw)?;
     let labels = schema_id(registry, layout, PerPipeline::Labels)?;
-    let source = Source {
-        layout,
-        partitions: compiled.source.partitions,
-        id: compiled.source.id,
-        time: compiled.source.time,
-        first: compiled.hops.first(),
-    };
-    Ok(Route::new(&source, SchemaIds { raw, labels }, predecessor, seen_events)?)
+    Ok(Route::new(&Source::from(&compiled), SchemaIds { raw, labels }, predecessor, seen_events)?)
 }
 
 fn schema_id(registry: &Blocking, layout: &Layout, topic: PerPipeline) -> Result<u32, registry::Error> {

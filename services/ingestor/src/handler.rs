@@ -4,7 +4,7 @@ use crate::answer::{self, Tally};
 use crate::catalog::Catalog;
 use crate::meters::Meters;
 use crate::outcome::Outcome;
-use crate::route::{Lane, Route};
+use crate::route::{self, Lane, Route};
 use crate::sample::{Sampler, trace_of};
 use crate::sink::Sink;
 use crate::split::{Records, form, split};
@@ -37,8 +37,8 @@ pub struct Settings {
 /// One of the two ways in: what metrics call it, its route, and where it leads.
 struct Way(&'static str, &'static str, fn(&Route) -> &Arc<Lane>);
 
-const EVENTS: Way = Way("ingestor.events", "/v1/pipelines/{pipeline}/events", |route| &route.events);
-const LABELS: Way = Way("ingestor.labels", "/v1/pipelines/{pipeline}/labels", |route| &route.labels);
+const EVENTS: Way = Way(route::EVENTS, "/v1/pipelines/{pipeline}/events", |route| &route.events);
+const LABELS: Way = Way(route::LABELS, "/v1/pipelines/{pipeline}/labels", |route| &route.labels);
 
 /// The handler's state; clones share it.
 pub struct App<S>(Arc<Inner<S>>);
@@ -85,6 +85,11 @@ impl<S: Sink> App<S> {
         Self(Arc::new(Inner { settings, catalog, sink, meters: Meters::new(metrics), requests: AtomicU64::new(0) }))
     }
 
+    /// What it counts in.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
     async fn answer(
         &self,
         Way(stage, path, lane): &Way,
@@ -123,9 +128,9 @@ impl<S: Sink> App<S> {
         spans: &mut RequestSpans<'_>,
     ) -> Result<Done, Problem> {
         let Inner { settings, sink, meters, requests, .. } = &*self.0;
-        let form = form(headers)?;
+        let form = form(headers, lane.cloud_events)?;
         let (bytes, lease) = read(headers, body, settings.limits, &settings.budget).await?;
-        let records = split(form, &bytes)?;
+        let records = split(form, headers, &bytes)?;
         let (is_batch, records) = match &records {
             Records::One(one) => (false, std::slice::from_ref(one)),
             Records::Batch(many) => (true, many.as_slice()),
@@ -133,9 +138,11 @@ impl<S: Sink> App<S> {
         let topic = lane.intake.topic();
         let mut batch = Batch::new(topic, spans.traceparent().map(str::to_owned));
         let undecided = spans.is_undecided();
-        let mut follow = |event_id: &str| {
-            let follows = undecided && settings.sampler.follows(event_id);
-            follows.then(|| spans.follow(trace_of(topic, event_id))).flatten()
+        // an event's own trace comes before that of the request
+        let mut follow = |event_id: &str, own: Option<&str>| match own {
+            Some(own) => spans.join(own),
+            None if undecided && settings.sampler.follows(event_id) => spans.follow(trace_of(topic, event_id)),
+            None => None,
         };
         let request = requests.fetch_add(1, Ordering::Relaxed);
         let work = Work::prepare(&lane.intake, lane.memory.as_deref(), request, records, &mut batch, &mut follow);

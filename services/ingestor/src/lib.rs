@@ -1,11 +1,14 @@
 //! HTTP in, acknowledged raw records out.
 //!
-//! Follow an event: [`handler`] takes the request, [`split`] cuts it into records, [`intake`] reads each
-//! and says where it goes, [`seen`] stops what was taken before, [`sink`] appends, [`answer`] tells the caller.
+//! Follow an event: [`handler`] takes the request, [`split`] cuts it into records, [`cloudevents`] takes off an
+//! envelope, [`intake`] reads each and says where it goes, [`seen`] stops what was taken before, [`sink`] appends,
+//! [`answer`] tells the caller. Or [`foreign`] reads it from a topic of the upstream's own, exactly once.
 
 pub mod answer;
 pub mod catalog;
+mod cloudevents;
 pub mod config;
+mod foreign;
 pub mod handler;
 pub mod intake;
 mod meters;
@@ -20,6 +23,7 @@ mod work;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::handler::{App, Settings};
+use crate::meters::Meters;
 use crate::sample::Sampler;
 use anyhow::Context as _;
 use axum::Router;
@@ -28,9 +32,11 @@ use std::time::Duration;
 use tidemill_kafka::append::{self, Appender};
 use tidemill_kafka::pipelines::Follower;
 use tidemill_kafka::registry::Registry;
+use tidemill_service::config::Common;
 use tidemill_service::health::Check;
 use tidemill_service::http::{Budget, Limits, Token};
 use tidemill_service::{CancellationToken, Context, Service};
+use tidemill_task_sets::{Applied, supervise};
 use tokio::runtime::Handle;
 
 /// How long a call to a registry that is down is repeated before it counts as failed.
@@ -60,7 +66,7 @@ impl Service for Ingestor {
         let registry = Registry::new(&config.common.registry, REGISTRY_PATIENCE)?.blocking();
         let follower = Follower::start(&config.common.kafka, registry.clone()).context("cannot follow the pipelines")?;
         let catalog = Catalog::default();
-        let check = context.readiness().check("pipelines");
+        let check = context.readiness().check("routes");
         context.spawn_thread("pipelines", {
             let (catalog, stop, runtime) = (catalog.clone(), context.stop().clone(), Handle::current());
             move || {
@@ -75,8 +81,24 @@ impl Service for Ingestor {
             budget: Budget::new(config.in_flight_bytes),
             sampler: Sampler::new(if config.common.otlp.is_some() { config.trace_ratio } else { 0.0 }),
         };
-        Ok(handler::routes(App::new(settings, catalog, appender, context.metrics())))
+        let app = App::new(settings, catalog, appender, context.metrics());
+        follow_upstreams(&config.common, &context, app.meters().clone())?;
+        Ok(handler::routes(app))
     }
+}
+
+/// A loop for each pipeline with a topic of the upstream's own.
+fn follow_upstreams(common: &Common, context: &Context, meters: Meters) -> anyhow::Result<()> {
+    // a loop asks again by itself, with its other partitions going on meanwhile
+    let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
+    let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+    let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
+    let make = move |applied: &Applied| {
+        let set = foreign::task_set(&applied.pipeline, (&brokers, instance), &registry, &meters, clock.clone())?;
+        Ok(set.into_iter().collect())
+    };
+    supervise(context, follower, Box::new(make))?;
+    Ok(())
 }
 
 /// Two components: one turns the readiness check `kafka`, one ends the service when the producer is lost.

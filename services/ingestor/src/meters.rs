@@ -5,6 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tidemill_service::Metrics;
@@ -17,6 +18,7 @@ fn ack_buckets() -> Histogram {
 }
 
 /// Counters and gauges; `outcome` is `accepted`, `duplicate`, or the code of a refusal.
+#[derive(Clone)]
 pub(crate) struct Meters {
     requests: Family<Labels, Counter>,
     records: Family<Labels, Counter>,
@@ -64,5 +66,35 @@ impl Meters {
         }
         self.bytes.get_or_create(&labels("")).inc_by(bytes as u64);
         self.ack_seconds.get_or_create(&labels("")).observe(ack.as_secs_f64());
+    }
+}
+
+/// Records of a loop, counted once they are committed.
+pub(crate) struct Counted {
+    meters: Meters,
+    pipeline: Arc<str>,
+    stage: &'static str,
+    open: BTreeMap<&'static str, u64>,
+}
+
+impl Counted {
+    pub(crate) fn new(meters: Meters, pipeline: Arc<str>, stage: &'static str) -> Self {
+        Self { meters, pipeline, stage, open: BTreeMap::new() }
+    }
+
+    /// One more came to `outcome`.
+    pub(crate) fn add(&mut self, outcome: &'static str) {
+        *self.open.entry(outcome).or_default() += 1;
+    }
+
+    pub(crate) fn commit(&mut self) {
+        for (outcome, count) in std::mem::take(&mut self.open) {
+            let labels = Labels { pipeline: Arc::clone(&self.pipeline), stage: self.stage, outcome };
+            self.meters.records.get_or_create(&labels).inc_by(count);
+        }
+    }
+
+    pub(crate) fn abort(&mut self) {
+        self.open.clear();
     }
 }

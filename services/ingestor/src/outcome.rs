@@ -28,10 +28,13 @@ pub(crate) enum Taken {
 
 /// The record was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
+pub struct Refusal {
+    /// What an answer over HTTP has as its status.
+    pub status: StatusCode,
+    /// A code that does not change with the wording.
+    pub code: &'static str,
+    /// What is wrong, for people.
+    pub message: String,
 }
 
 impl Refusal {
@@ -47,7 +50,9 @@ impl Refusal {
         Self::new(status, error.code(), error.to_string())
     }
 
-    pub(crate) fn of_append(error: append::Error) -> Self {
+    /// What it means that the record was not appended.
+    #[must_use]
+    pub fn of_append(error: append::Error) -> Self {
         match error {
             append::Error::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", format!("{error}: send it again a little later")),
             append::Error::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),

@@ -7,6 +7,11 @@ use tidemill_events::layout::Layout;
 use tidemill_events::topics::PerPipeline;
 use tidemill_events::{RecordSchema, codec};
 use tidemill_features::HopSpec;
+use tidemill_pipeline::Pipeline;
+
+/// What metrics call the ways in.
+pub(crate) const EVENTS: &str = "ingestor.events";
+pub(crate) const LABELS: &str = "ingestor.labels";
 
 /// What the pipeline file says of its source.
 #[derive(Debug, Clone)]
@@ -44,10 +49,19 @@ pub struct Route {
 pub(crate) struct Lane {
     /// What metrics call it.
     pub(crate) stage: &'static str,
-    pub(crate) intake: Intake,
+    pub(crate) intake: Arc<Intake>,
+    /// Whether CloudEvents are taken: they are events, not labels.
+    pub(crate) cloud_events: bool,
     /// What was seen. Labels have none: whether one more label of an event is a repetition or a
     /// contradiction is the evaluator's to say.
     pub(crate) memory: Option<Arc<Memory>>,
+}
+
+impl<'a> From<&'a Pipeline> for Source<'a> {
+    fn from(pipeline: &'a Pipeline) -> Self {
+        let tidemill_pipeline::SourceSpec { partitions, id, time, .. } = pipeline.source;
+        Self { layout: &pipeline.layout, partitions, id, time, first: pipeline.hops.first() }
+    }
 }
 
 impl Route {
@@ -58,13 +72,19 @@ impl Route {
     /// When a schema cannot be read.
     pub fn new(source: &Source<'_>, ids: SchemaIds, predecessor: Option<&Self>, seen_events: usize) -> Result<Self, codec::Error> {
         let memory = predecessor.and_then(|p| p.events.memory.clone()).unwrap_or_else(|| Arc::new(Memory::new(seen_events)));
-        let events = Lane { stage: "ingestor.events", intake: Intake::new(events_shape(source, ids.raw))?, memory: Some(memory) };
-        let labels = Lane { stage: "ingestor.labels", intake: Intake::new(labels_shape(source, ids.labels)?)?, memory: None };
+        let lane = |stage, shape, memory| {
+            let (intake, cloud_events) = (Arc::new(Intake::new(shape)?), stage == EVENTS);
+            Ok::<_, codec::Error>(Lane { stage, intake, cloud_events, memory })
+        };
+        let events = lane(EVENTS, events_shape(source, ids.raw), Some(memory))?;
+        let labels = lane(LABELS, labels_shape(source, ids.labels)?, None)?;
         Ok(Self { pipeline: source.layout.pipeline.as_str().into(), events: Arc::new(events), labels: Arc::new(labels) })
     }
 }
 
-fn events_shape(source: &Source<'_>, schema_id: u32) -> Shape {
+/// The shape of the events of `source`, which go to `<p>.raw` under `schema_id`.
+#[must_use]
+pub fn events_shape(source: &Source<'_>, schema_id: u32) -> Shape {
     let layout = source.layout;
     Shape {
         topic: PerPipeline::Raw.name(&layout.pipeline, &layout.entities),
@@ -78,7 +98,11 @@ fn events_shape(source: &Source<'_>, schema_id: u32) -> Shape {
     }
 }
 
-fn labels_shape(source: &Source<'_>, schema_id: u32) -> Result<Shape, codec::Error> {
+/// The shape of the labels of `source`, which go to `<p>.labels` under `schema_id`.
+///
+/// # Errors
+/// When their schema cannot be read.
+pub fn labels_shape(source: &Source<'_>, schema_id: u32) -> Result<Shape, codec::Error> {
     let layout = source.layout;
     let avro = layout.avro(PerPipeline::Labels);
     let schema = RecordSchema::parse(&avro).map_err(|e| codec::Error::Schema(e.to_string()))?;

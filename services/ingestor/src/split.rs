@@ -1,5 +1,6 @@
 //! A request body as records.
 
+use crate::cloudevents::{self, CloudEvent};
 use crate::outcome::Refusal;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
@@ -16,33 +17,68 @@ pub(crate) enum Form {
     Json,
     /// One object per line.
     Ndjson,
+    /// A CloudEvent that is the body.
+    Structured,
+    /// An array of CloudEvents.
+    StructuredBatch,
+    /// A CloudEvent whose attributes are headers and whose data is the body.
+    Binary,
 }
 
-/// The records of a request, each the JSON text of (what should be) an object.
+/// A record of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming<'a> {
+    /// The JSON text of (what should be) an object.
+    Plain(&'a [u8]),
+    /// The data of a CloudEvent.
+    Cloud(CloudEvent<'a>),
+    /// A CloudEvent that is none.
+    Refused(Refusal),
+}
+
+impl Incoming<'_> {
+    /// The trace that the record brings along.
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        if let Incoming::Cloud(event) = self { event.traceparent.as_deref() } else { None }
+    }
+}
+
+/// The records of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Records<'a> {
     /// The body is one record: the answer is about it alone.
-    One(&'a [u8]),
+    One(Incoming<'a>),
     /// A batch: the answer has one result per record.
-    Batch(Vec<&'a [u8]>),
+    Batch(Vec<Incoming<'a>>),
 }
 
-/// The form that the content type names.
+/// The form that the content type names; CloudEvents only where they are wanted.
 ///
 /// # Errors
 /// 415.
-pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Problem> {
+pub(crate) fn form(headers: &HeaderMap, cloud_events: bool) -> Result<Form, Problem> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let essence = match (types.next(), types.next()) {
         (Some(one), None) => one.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim(),
         _ => "",
     };
-    if essence.eq_ignore_ascii_case("application/json") {
+    if cloud_events && essence.eq_ignore_ascii_case("application/cloudevents+json") {
+        Ok(Form::Structured)
+    } else if cloud_events && essence.eq_ignore_ascii_case("application/cloudevents-batch+json") {
+        Ok(Form::StructuredBatch)
+    } else if cloud_events && cloudevents::is_binary(headers) && cloudevents::is_json(essence) {
+        Ok(Form::Binary)
+    } else if essence.eq_ignore_ascii_case("application/json") {
         Ok(Form::Json)
     } else if essence.eq_ignore_ascii_case("application/x-ndjson") {
         Ok(Form::Ndjson)
     } else {
-        let detail = "send application/json (an object, or an array of objects) or application/x-ndjson (an object per line)";
+        let detail = if cloud_events {
+            "send application/json (an object, or an array of objects), application/x-ndjson (an object per line), or CloudEvents: \
+             application/cloudevents+json, application/cloudevents-batch+json, or `ce-` headers with JSON"
+        } else {
+            "send application/json (an object, or an array of objects) or application/x-ndjson (an object per line)"
+        };
         Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).closing())
     }
 }
@@ -51,12 +87,17 @@ pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Problem> {
 ///
 /// # Errors
 /// 400 when there is no record, or an array is broken · 413 when there are too many · 422 for NaN in an array.
-pub(crate) fn split(form: Form, body: &[u8]) -> Result<Records<'_>, Problem> {
+pub(crate) fn split<'a>(form: Form, headers: &'a HeaderMap, body: &'a [u8]) -> Result<Records<'a>, Problem> {
     let body = body.trim_ascii();
-    let records: Vec<&[u8]> = match form {
-        Form::Json if !body.starts_with(b"[") => return Ok(Records::One(body)),
-        Form::Json => json::elements(body).map_err(|e| Refusal::of_json(&e).problem())?,
-        Form::Ndjson => body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).collect(),
+    let elements = || json::elements(body).map_err(|e| Refusal::of_json(&e).problem());
+    let cloud = |event: Result<CloudEvent<'a>, Refusal>| event.map_or_else(Incoming::Refused, Incoming::Cloud);
+    let records: Vec<Incoming<'_>> = match form {
+        Form::Structured => return Ok(Records::One(cloud(cloudevents::structured(body)))),
+        Form::Binary => return Ok(Records::One(cloud(cloudevents::binary(headers, body)))),
+        Form::StructuredBatch => elements()?.into_iter().map(|e| cloud(cloudevents::structured(e))).collect(),
+        Form::Json if !body.starts_with(b"[") => return Ok(Records::One(Incoming::Plain(body))),
+        Form::Json => elements()?.into_iter().map(Incoming::Plain).collect(),
+        Form::Ndjson => body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).map(Incoming::Plain).collect(),
     };
     match records.len() {
         0 => Err(Problem::new(StatusCode::BAD_REQUEST, "empty", "there is no record in the body")),
@@ -74,12 +115,14 @@ mod tests {
 
     #[test]
     fn lines_and_arrays_become_records() {
-        let lines = split(Form::Ndjson, b"\n{\"a\":1}\r\n\n  {\"a\":2}  \nnot json\n").unwrap();
-        assert_eq!(lines, Records::Batch(vec![b"{\"a\":1}", b"{\"a\":2}", b"not json"]));
-        assert_eq!(split(Form::Json, b" [{},{}] ").unwrap(), Records::Batch(vec![b"{}", b"{}"]));
-        assert_eq!(split(Form::Json, b" {} ").unwrap(), Records::One(b"{}"));
-        assert_eq!(split(Form::Ndjson, b"{}").unwrap(), Records::Batch(vec![b"{}"]));
+        let headers = HeaderMap::new();
+        let batch = |records: &[&'static str]| Records::Batch(records.iter().map(|r| Incoming::Plain(r.as_bytes())).collect());
+        let lines = split(Form::Ndjson, &headers, b"\n{\"a\":1}\r\n\n  {\"a\":2}  \nnot json\n").unwrap();
+        assert_eq!(lines, batch(&["{\"a\":1}", "{\"a\":2}", "not json"]));
+        assert_eq!(split(Form::Json, &headers, b" [{},{}] ").unwrap(), batch(&["{}", "{}"]));
+        assert_eq!(split(Form::Json, &headers, b" {} ").unwrap(), Records::One(Incoming::Plain(b"{}")));
+        assert_eq!(split(Form::Ndjson, &headers, b"{}").unwrap(), batch(&["{}"]));
         let many = "{}\n".repeat(MAX_RECORDS + 1);
-        assert_eq!(split(Form::Ndjson, many.as_bytes()).unwrap_err().status(), 413);
+        assert_eq!(split(Form::Ndjson, &headers, many.as_bytes()).unwrap_err().status(), 413);
     }
 }

@@ -3,6 +3,7 @@
 use crate::intake::Intake;
 use crate::outcome::{Outcome, Refusal, Taken};
 use crate::seen::{Print, Seen, Ticket, Verdict, print};
+use crate::split::Incoming;
 use compact_str::CompactString;
 use std::hash::RandomState;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -52,17 +53,23 @@ enum Step {
 
 impl Work {
     /// Prepares `records`; those that are to be appended are pushed to `batch`. `request` is a number that
-    /// no other request has; `follow` gives the `traceparent` of an event in a trace of its own.
+    /// no other request has; `follow` gives the `traceparent` that an event with this id, and this sampled trace of its
+    /// own if it brings one, goes on with in another trace than the batch's.
     pub(crate) fn prepare(
         intake: &Intake,
         memory: Option<&Memory>,
         request: u64,
-        records: &[&[u8]],
+        records: &[Incoming<'_>],
         batch: &mut Batch,
-        follow: &mut dyn FnMut(&str) -> Option<String>,
+        follow: &mut dyn FnMut(&str, Option<&str>) -> Option<String>,
     ) -> Self {
         let mut payload = Vec::new();
-        let prepare = |(index, json): (usize, &&[u8])| match intake.prepare(json, &mut payload) {
+        let read = |incoming: &Incoming<'_>, payload: &mut Vec<u8>| match incoming {
+            Incoming::Plain(json) => intake.prepare(json, payload),
+            Incoming::Cloud(event) => intake.prepare_or(&event.data, &event.substitutes, payload),
+            Incoming::Refused(refusal) => Err(refusal.clone()),
+        };
+        let prepare = |(index, incoming): (usize, &Incoming<'_>)| match read(incoming, &mut payload) {
             Err(refusal) => Record { event_id: None, step: Step::Refused(refusal) },
             Ok(ready) => {
                 let step = match memory {
@@ -76,7 +83,7 @@ impl Work {
                 };
                 if let Step::Sent { partition, .. } = step {
                     batch.push(partition, ready.key.as_bytes(), &payload);
-                    if let Some(traceparent) = follow(&ready.event_id) {
+                    if let Some(traceparent) = follow(&ready.event_id, incoming.traceparent()) {
                         batch.follow(traceparent);
                     }
                 }

@@ -40,6 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let cluster = Cluster::new(&args.connection)?;
     check_metadata_limit(&cluster, &pipeline)?;
+    check_upstream(&cluster, &pipeline)?;
     create_topics(&cluster, &Control::ALL.map(|c| TopicSpec { name: c.name().into(), partitions: 1, compacted: c.is_compacted() }))?;
     // from here on no other apply of this pipeline can write: if one tries, ours fails
     let publisher = Publisher::new(&cluster.brokers, cluster.registry.clone(), &pipeline.name)?;
@@ -107,6 +108,20 @@ fn create_topics(cluster: &Cluster, specs: &[TopicSpec]) -> anyhow::Result<()> {
     let existed = topics.iter().filter(|(_, outcome)| *outcome == Outcome::Existed).count();
     if existed == topics.len() && existed > 1 {
         println!("all {existed} topics are there");
+    }
+    Ok(())
+}
+
+/// Refuses a pipeline whose upstream's topic is not there: it is not ours to create.
+fn check_upstream(cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<()> {
+    let Some(upstream) = &pipeline.source.upstream else { return Ok(()) };
+    if cluster.admin.partitions(&upstream.topic)?.is_none() {
+        bail!(
+            "there is no topic `{}` at {}: `source.topic` names a topic that the upstream has already, so create it there first, or \
+             put the name right; nothing was changed (tidemill explain TM0125)",
+            upstream.topic,
+            cluster.brokers
+        );
     }
     Ok(())
 }

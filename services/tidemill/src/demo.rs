@@ -17,7 +17,7 @@ use crate::connect::{self, Cluster};
 use crate::generate::{Payment, Process};
 use crate::inject::{Injection, Kind};
 use crate::output::{Exit, count};
-use crate::publish::{Ingestor, Job, Pace, Shape};
+use crate::publish::{Destination, Ingestor, Job, Pace, Shape};
 use crate::stages::stages;
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -177,7 +177,7 @@ impl Args {
             source: Box::new(Stream::new(payments, &shape.schema)),
             shape,
             labels_delay: pipeline.learning.labels.as_ref().map(|labels| labels.horizon),
-            endpoint: self.ingestor.endpoint(&pipeline.name),
+            destination: Destination::Http(self.ingestor.endpoint(&pipeline.name)),
             pace: Pace::Rate(records as f64 / (self.duration.max(1) as f64 / 1e6)),
             connections: CONNECTIONS,
             max_records: MAX_RECORDS,

@@ -1,4 +1,4 @@
-//! `tidemill publish`: event files through the ingestor's HTTP interface.
+//! `tidemill publish`: event files through the ingestor's HTTP interface, or straight to Kafka.
 
 mod acks;
 mod batch;
@@ -8,6 +8,7 @@ mod command;
 mod encode;
 mod feed;
 mod job;
+mod kafka;
 mod labels;
 mod lane;
 mod pace;
@@ -22,7 +23,8 @@ pub use cell::Cell;
 pub use client::Endpoint;
 pub use command::{Args, Ingestor, run};
 pub use encode::Shape;
-pub use job::{Error, Job};
+pub use job::{Destination, Error, Job};
+pub use kafka::Topics;
 pub use pace::{Pace, Rate, Speed};
 pub use report::Report;
 pub use source::{Error as SourceError, EventFile, Row, Source};

@@ -46,6 +46,13 @@ impl Stand {
     }
 }
 
+/// The stage that reads the upstream's own topic, where `pipeline` has one.
+#[must_use]
+pub fn upstream(pipeline: &Pipeline) -> Option<Stage> {
+    let topic = pipeline.source.upstream.as_ref()?.topic.clone();
+    Some(Stage { name: "ingestor".into(), group: group("ingestor", &pipeline.name), topic })
+}
+
 /// The stages of `pipeline` in its order.
 #[must_use]
 pub fn stages(pipeline: &Pipeline) -> Vec<Stage> {
@@ -62,7 +69,7 @@ pub fn stages(pipeline: &Pipeline) -> Vec<Stage> {
     let predictor = stage("predictor", "predictor".into(), PerPipeline::Features);
     let joined = pipeline.learning.labels.iter().flat_map(|_| [("predictions", PerPipeline::Predictions), ("labels", PerPipeline::Labels)]);
     let joined = joined.map(|(of, topic)| stage("evaluator", format!("evaluator.{of}"), topic));
-    std::iter::once(first).chain(hops).chain(std::iter::once(predictor)).chain(joined).collect()
+    upstream(pipeline).into_iter().chain([first]).chain(hops).chain(std::iter::once(predictor)).chain(joined).collect()
 }
 
 /// Where `stage` stands now, partition by partition.

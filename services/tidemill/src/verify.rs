@@ -17,12 +17,13 @@ mod report;
 mod store;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod vectors;
 
 use crate::connect::{self, Cluster};
 use crate::output::{Exit, Output, count};
-use crate::stages::{Stage, first_behind, stages, stands};
-use anyhow::bail;
+use crate::stages::{self, Stage, first_behind, stages, stands};
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use online::Online;
 use pass::Pass;
@@ -33,6 +34,7 @@ use store::Store;
 use tidemill_events::topics::PerPipeline;
 use tidemill_kafka::admin::Ends;
 use tidemill_pipeline::Pipeline;
+use upstream::Upstream;
 
 /// `tidemill verify`.
 #[derive(Debug, Clone, clap::Args)]
@@ -91,7 +93,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'_>, acks: Option<&Path>) -> anyhow::Result<Report> {
     let mut sections = blank();
     let mut outcomes = pass.labels()?;
-    let (mut ledger, reasons) = pass.ledger(ends, outcomes.as_mut())?;
+    let mut upstream = pass.upstream()?;
+    let (mut ledger, reasons) = pass.ledger(ends, outcomes.as_mut(), upstream.as_mut())?;
     let (vectors, features) = pass.vectors(&ledger, ends)?;
     let mut once = vec![features];
     let (predictions, champions) = pass.predictions(&ledger, outcomes.as_mut())?;
@@ -99,7 +102,7 @@ fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'
     let (mut online, mut outdated) = (Online::default(), 0);
     for hop in 0..pass.pipeline.hops.len() {
         let mut checker = (hop > 0).then(|| pass.once(hop));
-        for stand in stands(pass.cluster, hop_stage(stages, hop))? {
+        for stand in stands(pass.cluster, hop_stage(stages, &pass.topic(PerPipeline::Hop(hop)))?)? {
             let at = (stand.partition, stand.committed);
             let (found, state) = match &mut checker {
                 None => pass.first_hop(&mut ledger, &vectors, at)?,
@@ -117,7 +120,8 @@ fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'
         acks::check(path, &ledger.raw_ids(), &mut first)?;
     }
     let outcomes = outcomes.map(|outcomes| pass.outcomes(outcomes)).transpose()?;
-    merge(&mut sections, [first, online.finish(), champions].into_iter().chain(outcomes));
+    let rest = outcomes.into_iter().chain(upstream.map(Upstream::finish));
+    merge(&mut sections, [first, online.finish(), champions].into_iter().chain(rest));
     merge(&mut sections, once.into_iter().map(|once| once.finish(&ledger)));
     let (raw, valid, rejected) = ledger.counts();
     Ok(Report {
@@ -140,9 +144,9 @@ fn blank() -> [Section; 6] {
     [Ledger, Predictions, Values, Online, Vectors, Champion].map(Section::new)
 }
 
-/// The stage that reads the input of hop `hop`: the validator comes before the first.
-fn hop_stage(stages: &[Stage], hop: usize) -> &Stage {
-    &stages[1 + hop]
+/// The stage that reads the topic `input`, which a hop does.
+fn hop_stage<'s>(stages: &'s [Stage], input: &str) -> anyhow::Result<&'s Stage> {
+    stages.iter().find(|stage| stage.topic == input).with_context(|| format!("no stage reads {input}"))
 }
 
 fn merge(sections: &mut [Section], found: impl IntoIterator<Item = Section>) {
@@ -156,12 +160,11 @@ fn merge(sections: &mut [Section], found: impl IntoIterator<Item = Section>) {
 /// Counts the offsets of all topics that are read; on standard error, and only where that is a terminal.
 fn bar(cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<ProgressBar> {
     let entities = &pipeline.layout.entities;
+    let topics = PerPipeline::all(entities.len()).filter(|topic| *topic != PerPipeline::Quality);
     let mut total = 0;
-    for topic in PerPipeline::all(entities.len()) {
-        if topic != PerPipeline::Quality {
-            let ends = cluster.admin.ends(&topic.name(&pipeline.name, entities))?;
-            total += ends.iter().map(|e| u64::try_from(e.stable - e.start).unwrap_or(0)).sum::<u64>();
-        }
+    for topic in topics.map(|topic| topic.name(&pipeline.name, entities)).chain(stages::upstream(pipeline).map(|stage| stage.topic)) {
+        let ends = cluster.admin.ends(&topic)?;
+        total += ends.iter().map(|e| u64::try_from(e.stable - e.start).unwrap_or(0)).sum::<u64>();
     }
     let bar = ProgressBar::new(total);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} offsets, {per_sec}, {msg}") {

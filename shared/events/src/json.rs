@@ -12,11 +12,12 @@ mod scalar;
 pub use error::{Error, Malformed, Problem};
 
 use crate::Value;
-use crate::schema::RecordSchema;
+use crate::schema::{Field, RecordSchema};
 use compact_str::CompactString;
 use scalar::{Fault, scalar};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -51,6 +52,14 @@ impl Reader {
     /// [`Error::Malformed`] when `json` is not one JSON object with unique keys, else [`Error::Invalid`]
     /// with the first field that does not fit.
     pub fn read(&self, json: &[u8]) -> Result<Vec<Value>, Error> {
+        self.read_or(json, &[])
+    }
+
+    /// As [`Reader::read`]; a field that is left out is read from the JSON that `otherwise` has for its slot.
+    ///
+    /// # Errors
+    /// As [`Reader::read`], of the substitutes too.
+    pub fn read_or(&self, json: &[u8], otherwise: &[(usize, &str)]) -> Result<Vec<Value>, Error> {
         let text = str::from_utf8(json).map_err(|e| Malformed::Utf8 { at: e.valid_up_to() })?;
         let mut state = State { reader: self, current: CompactString::default(), malformed: None, invalid: None };
         let mut json = serde_json::Deserializer::from_str(text);
@@ -63,20 +72,21 @@ impl Reader {
         match (state.malformed, state.invalid) {
             (Some(malformed), _) => Err(malformed.into()),
             (None, Some(invalid)) => Err(invalid),
-            (None, None) => self.complete(row),
+            (None, None) => self.complete(row, otherwise),
         }
     }
 
-    fn complete(&self, row: Vec<Option<Value>>) -> Result<Vec<Value>, Error> {
-        row.into_iter()
-            .zip(&self.schema.fields)
-            .map(|(value, field)| match (value, &field.default) {
-                (Some(value), _) => Ok(value),
-                (None, Some(default)) => Ok(default.clone()),
-                (None, None) if field.nullable => Ok(Value::Null),
-                (None, None) => Err(Error::invalid(&field.name, Problem::Missing { wanted: field.ty.to_string() })),
-            })
-            .collect()
+    fn complete(&self, row: Vec<Option<Value>>, otherwise: &[(usize, &str)]) -> Result<Vec<Value>, Error> {
+        let absent = |(slot, field): (usize, &Field)| match (otherwise.iter().find(|(at, _)| *at == slot), &field.default) {
+            (Some((_, json)), _) => scalar(json, field).map_err(|fault| match fault {
+                Fault::Malformed(malformed) => malformed.into(),
+                Fault::Problem(problem) => Error::invalid(&field.name, problem),
+            }),
+            (None, Some(default)) => Ok(default.clone()),
+            (None, None) if field.nullable => Ok(Value::Null),
+            (None, None) => Err(Error::invalid(&field.name, Problem::Missing { wanted: field.ty.to_string() })),
+        };
+        row.into_iter().zip(self.schema.fields.iter().enumerate()).map(|(value, field)| value.map_or_else(|| absent(field), Ok)).collect()
     }
 
     /// Slot of `name`, which is most likely `hint`: writers keep to the schema's order.
@@ -98,6 +108,51 @@ pub fn elements(json: &[u8]) -> Result<Vec<&[u8]>, Error> {
     let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|e| not_json(text, &e, CompactString::default()))?;
     Ok(elements.into_iter().map(|e| e.get().as_bytes()).collect())
 }
+
+/// A member of a JSON object: its name, and its value, still JSON.
+pub type Member<'a> = (Cow<'a, str>, &'a str);
+
+/// Splits a JSON object into its members, whose names are unique, in their order.
+///
+/// # Errors
+/// [`Error::Malformed`] when `json` is not one JSON object with unique keys; [`Error::Invalid`] when it is something else.
+pub fn members(json: &[u8]) -> Result<Vec<Member<'_>>, Error> {
+    let text = str::from_utf8(json).map_err(|e| Malformed::Utf8 { at: e.valid_up_to() })?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    match json.deserialize_map(MembersVisitor).and_then(|members| json.end().map(|()| members)) {
+        Ok(members) => {
+            let mut names = HashSet::new();
+            match members.iter().find(|(name, _)| !names.insert(name)) {
+                Some((name, _)) => Err(Malformed::DuplicateKey(error::shown(name)).into()),
+                None => Ok(members),
+            }
+        }
+        Err(error) if error.is_data() => Err(not_an_object(text)),
+        Err(error) => Err(not_json(text, &error, CompactString::default())),
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Vec<Member<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            members.push((name, map.next_value::<&RawValue>()?.get()));
+        }
+        Ok(members)
+    }
+}
+
+/// A key, borrowed where nothing in it is escaped.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// JSON, but not an object; or nested so deep that it is no honest JSON.
 fn not_an_object(text: &str) -> Error {

@@ -9,6 +9,7 @@ pub mod decimal;
 pub mod event;
 pub mod json;
 pub mod layout;
+pub mod origin;
 pub mod partition;
 pub mod records;
 pub mod schema;

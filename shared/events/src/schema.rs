@@ -89,6 +89,13 @@ impl RecordSchema {
     /// Says which part is not JSON, not a record, or of a type that events cannot have (arrays, maps
     /// and nested records: publish them flat).
     pub fn parse(text: &str) -> Result<Self, Error> {
+        let (name, fields) = Self::parse_some(text, |_| true)?;
+        Ok(Self { name, fields: fields.into_iter().flatten().collect() })
+    }
+
+    /// The record's name, and those of its fields that are `wanted`, each at its place in the record. The others may
+    /// be of any type.
+    pub(crate) fn parse_some(text: &str, wanted: impl Fn(&str) -> bool) -> Result<(String, Vec<Option<Field>>), Error> {
         let json: Json = serde_json::from_str(text).map_err(|e| Error(format!("not JSON: {e}")))?;
         if json.get("type").and_then(Json::as_str) != Some("record") {
             return Err(Error("the event schema must be an Avro record".into()));
@@ -98,13 +105,17 @@ impl RecordSchema {
         if fields.is_empty() || fields.len() > MAX_FIELDS {
             return Err(Error(format!("the record has {} fields: between 1 and {MAX_FIELDS} are possible", fields.len())));
         }
-        let fields = fields.iter().map(field).collect::<Result<Vec<_>, _>>()?;
+        let is_wanted = |json: &Json| json.get("name").and_then(Json::as_str).is_none_or(&wanted);
+        let read = |json: &Json| if is_wanted(json) { field(json).map(Some) } else { Ok(None) };
+        let fields = fields.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         for (i, f) in fields.iter().enumerate() {
-            if fields[..i].iter().any(|g| g.name == f.name) {
+            if let Some(f) = f
+                && fields[..i].iter().flatten().any(|g| g.name == f.name)
+            {
                 return Err(Error(format!("field `{}` is there twice", f.name)));
             }
         }
-        Ok(Self { name: name.rsplit('.').next().unwrap_or(name).to_owned(), fields })
+        Ok((name.rsplit('.').next().unwrap_or(name).to_owned(), fields))
     }
 
     /// Slot of the field called `name`.

@@ -19,7 +19,7 @@ pub enum PerPipeline {
     Predictions,
     /// `<p>.outcomes`: [`crate::PredictionOutcome`]. Key: event id. Evaluator → trainer, drift-watcher, people.
     Outcomes,
-    /// `<p>.rejected`: [`crate::records::Reject`]. Key: as raw. Validator (events), evaluator (labels) → people, re-drive.
+    /// `<p>.rejected`: [`crate::records::Reject`]. Key: as raw. Validator (events), evaluator (labels), ingestor (an upstream's own topic) → people, re-drive.
     Rejected,
     /// `<p>.quality`: [`crate::records::Quality`]. No key. Validator → people, dashboards.
     Quality,

@@ -56,7 +56,7 @@ fn assemble(
     let mut fields = reader.fields(root, "", 0..0)?;
     let name = fields.required(reader, "pipeline").and_then(|e| name(reader, e));
     let (source, events) = match fields.required(reader, "source") {
-        Some(entry) => source::read(reader, entry, schema),
+        Some(entry) => source::read(reader, entry, name.as_deref(), schema),
         None => (None, None),
     };
     let has_labels = fields.has("labels");

@@ -26,4 +26,4 @@ pub use section::decision::Decision;
 pub use section::expect::{Expectation, RESERVED_REASONS};
 pub use section::learning;
 pub use section::row::RowFeature;
-pub use section::source::SourceSpec;
+pub use section::source::{Format, SourceSpec, Upstream};

@@ -16,6 +16,8 @@ pub struct Output<'a> {
     pub payload: &'a [u8],
     /// The W3C `traceparent` header to carry on, if any.
     pub traceparent: Option<&'a [u8]>,
+    /// The header that says which record of an upstream's own topic this one is, if any.
+    pub origin: Option<&'a [u8]>,
 }
 
 #[derive(Debug)]
@@ -25,6 +27,7 @@ struct Entry {
     key: Option<Range<usize>>,
     payload: Range<usize>,
     traceparent: Option<Range<usize>>,
+    origin: Option<Range<usize>>,
 }
 
 impl Entry {
@@ -35,6 +38,7 @@ impl Entry {
             key: self.key.clone().map(|r| &bytes[r]),
             payload: &bytes[self.payload.clone()],
             traceparent: self.traceparent.clone().map(|r| &bytes[r]),
+            origin: self.origin.clone().map(|r| &bytes[r]),
         }
     }
 }
@@ -69,8 +73,16 @@ impl Outputs {
         let payload = start..self.bytes.len();
         let key = key.map(|k| self.append(k));
         let traceparent = traceparent.map(|t| self.append(t));
-        self.entries.push(Entry { topic, partition, key, payload, traceparent });
+        self.entries.push(Entry { topic, partition, key, payload, traceparent, origin: None });
         Ok(())
+    }
+
+    /// Gives the record that was added last the origin `origin`.
+    pub fn set_origin(&mut self, origin: &[u8]) {
+        let origin = self.append(origin);
+        if let Some(last) = self.entries.last_mut() {
+            last.origin = Some(origin);
+        }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {

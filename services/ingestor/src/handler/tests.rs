@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 mod batches;
+mod cloud;
 mod hostile;
 mod memory;
 
@@ -56,7 +57,7 @@ impl Sink for Table {
                 partition: record.partition,
                 key: str::from_utf8(record.key).unwrap().into(),
                 payload: record.payload.to_vec(),
-                traceparent: batch.traceparent().map(str::to_owned),
+                traceparent: record.traceparent.or(batch.traceparent()).map(str::to_owned),
             });
             Ok(offset as i64)
         };

@@ -76,6 +76,13 @@ impl Batch {
         self.records.len()
     }
 
+    /// The records, each a JSON object.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.records.iter().map(|r| r.end));
+        // without the line feed
+        starts.zip(&self.records).map(|(start, record)| &self.body[start..record.end - 1])
+    }
+
     /// The event id of the `index`-th record, as JSON; empty where it has none.
     pub(super) fn id(&self, index: usize) -> &[u8] {
         self.records.get(index).map_or(&[], |r| &self.body[r.id.clone()])
@@ -129,6 +136,7 @@ mod tests {
         let whole = batch(&["\"a\"", "\"bcd\"", "", "\"e\""]);
         let some = whole.only(&[1, 2, 3]);
         assert_eq!(some.body, "{\"id\":\"bcd\"}\n{\"id\":}\n{\"id\":\"e\"}\n");
+        assert_eq!(some.lines().collect::<Vec<_>>(), [&b"{\"id\":\"bcd\"}"[..], b"{\"id\":}", b"{\"id\":\"e\"}"]);
         assert_eq!([some.id(0), some.id(1), some.id(2)], [&b"\"bcd\""[..], b"", b"\"e\""]);
         let [first, second] = whole.split();
         assert_eq!([first.len(), second.len()], [2, 2]);

@@ -1,11 +1,13 @@
-//! The ingestor's HTTP interface, as its client sees it.
+//! What takes the batches: the ingestor's HTTP interface, as its client sees it, or Kafka.
 
 use super::batch::{Batch, Kind};
+use super::kafka::Kafka;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use std::error::Error as _;
 use std::time::Duration;
+use tidemill_ingestor::intake::Refusal;
 
 /// How long one request may take: the broker's patience and some.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,7 +36,23 @@ pub enum Error {
     Client(#[from] reqwest::Error),
 }
 
-pub(super) struct Client {
+/// Takes batches.
+pub(super) enum Client {
+    Http(Http),
+    Kafka(Box<Kafka>),
+}
+
+impl Client {
+    pub(super) async fn post(&self, batch: &Batch) -> Answer {
+        match self {
+            Client::Http(http) => http.post(batch).await,
+            Client::Kafka(kafka) => kafka.append(batch).await,
+        }
+    }
+}
+
+/// The ingestor.
+pub(super) struct Http {
     http: reqwest::Client,
     events: String,
     labels: String,
@@ -83,6 +101,10 @@ struct Problem {
 }
 
 impl Failure {
+    pub(super) fn new(index: usize, refusal: Refusal) -> Self {
+        Self { index, status: refusal.status.as_u16(), code: Some(refusal.code.to_owned()), message: refusal.message }
+    }
+
     /// Whether the record may be taken when it is sent again.
     pub(super) fn is_temporary(&self) -> bool {
         is_temporary(StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
@@ -98,7 +120,7 @@ fn is_temporary(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
-impl Client {
+impl Http {
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, Error> {
         let mut token = HeaderValue::try_from(format!("Bearer {}", endpoint.token)).map_err(|_| Error::Token)?;
         token.set_sensitive(true);
@@ -113,7 +135,7 @@ impl Client {
         Ok(Self { http, events: format!("{base}/events"), labels: format!("{base}/labels") })
     }
 
-    pub(super) async fn post(&self, batch: &Batch) -> Answer {
+    async fn post(&self, batch: &Batch) -> Answer {
         let url = match batch.kind {
             Kind::Events => &self.events,
             Kind::Labels => &self.labels,

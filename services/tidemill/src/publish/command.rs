@@ -2,7 +2,8 @@
 
 use super::client::Endpoint;
 use super::encode::Shape;
-use super::job::Job;
+use super::job::{Destination, Job};
+use super::kafka::Topics;
 use super::pace::{Pace, Rate, Speed};
 use super::progress;
 use super::report::Report;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tidemill_events::time::parse_duration;
+use tidemill_pipeline::Pipeline;
 
 /// Label columns looked for when none is named.
 const LABEL_COLUMNS: [&str; 2] = ["fraud", "label"];
@@ -55,12 +57,40 @@ pub struct Args {
     /// Give up when nothing was acknowledged for so long
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
     give_up_after: i64,
+    /// http: through the ingestor. kafka: straight to the upstream's own topic where the pipeline has one, else to raw
+    #[arg(long, value_enum, default_value_t = Via::Http)]
+    via: Via,
     #[command(flatten)]
-    ingestor: Ingestor,
+    ingestor: MaybeIngestor,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
     connection: connect::Flags,
+}
+
+/// The way that events go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Via {
+    Http,
+    Kafka,
+}
+
+/// [`Ingestor`], where events go by it.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Connection")]
+struct MaybeIngestor {
+    /// The ingestor
+    #[arg(
+        long = "ingestor",
+        env = "TIDEMILL_INGESTOR_URL",
+        value_name = "URL",
+        required_unless_present = "via",
+        required_if_eq("via", "http")
+    )]
+    url: Option<String>,
+    /// Bearer token that writing needs
+    #[arg(long, env = "TIDEMILL_TOKEN", hide_env_values = true, required_unless_present = "via", required_if_eq("via", "http"))]
+    token: Option<String>,
 }
 
 /// Where the ingestor is and how it lets us in.
@@ -91,7 +121,8 @@ impl Ingestor {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let cluster = Cluster::new(&args.connection)?;
     let (_, pipeline) = cluster.pipeline(&args.pipeline)?;
-    let report = cluster.block_on(args.publish(Shape::of(&pipeline)))?;
+    let destination = args.destination(&cluster, &pipeline)?;
+    let report = cluster.block_on(args.publish(Shape::of(&pipeline), destination))?;
     args.output.show(&report)?;
     if report.refused + report.unreadable + report.labels.refused > 0 {
         eprintln!("warning: {} records were refused", count(report.refused + report.unreadable + report.labels.refused));
@@ -100,7 +131,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 impl Args {
-    async fn publish(&self, shape: Shape) -> anyhow::Result<Report> {
+    fn destination(&self, cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<Destination> {
+        let MaybeIngestor { url, token } = &self.ingestor;
+        Ok(match (self.via, url, token) {
+            (Via::Kafka, ..) => Destination::Kafka(Box::new(Topics::of(cluster, pipeline)?)),
+            (Via::Http, Some(url), Some(token)) => {
+                Destination::Http(Ingestor { url: url.clone(), token: token.clone() }.endpoint(&self.pipeline))
+            }
+            (Via::Http, ..) => bail!("--ingestor and --token say where events go and how they are let in"),
+        })
+    }
+
+    async fn publish(&self, shape: Shape, destination: Destination) -> anyhow::Result<Report> {
         let source = self.source(&shape)?;
         let total = source.rows().map(|rows| rows.min(self.limit));
         let stop = Arc::new(AtomicBool::new(false));
@@ -108,7 +150,7 @@ impl Args {
             source,
             shape,
             labels_delay: self.labels_delay,
-            endpoint: self.ingestor.endpoint(&self.pipeline),
+            destination,
             pace: self.pace(),
             connections: self.connections.into(),
             max_records: self.batch.into(),

@@ -1,9 +1,10 @@
 //! One publication: a source, its feed, the lanes, the acknowledgements, and what came of it.
 
 use super::acks::Acks;
-use super::client::{self, Client, Endpoint};
+use super::client::{self, Client, Endpoint, Http};
 use super::encode::{Encoder, Shape};
 use super::feed::{Feed, Labelling, Outlet};
+use super::kafka::{Kafka, Topics};
 use super::labels::Pending;
 use super::lane::Lane;
 use super::pace::{Pace, Pacer};
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tidemill_kafka::append::SetUp;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 
@@ -28,8 +30,8 @@ pub struct Job {
     pub shape: Shape,
     /// How long after its event a label is sent, microseconds; `None` sends no labels.
     pub labels_delay: Option<i64>,
-    /// The ingestor.
-    pub endpoint: Endpoint,
+    /// Where to.
+    pub destination: Destination,
     /// How fast.
     pub pace: Pace,
     /// Connections; events of one first-entity key go by one of them.
@@ -46,12 +48,23 @@ pub struct Job {
     pub stop: Arc<AtomicBool>,
 }
 
+/// Where events and labels go.
+pub enum Destination {
+    /// The ingestor, over HTTP.
+    Http(Endpoint),
+    /// Topics.
+    Kafka(Box<Topics>),
+}
+
 /// Why a publication could not start or be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No HTTP client.
     #[error(transparent)]
     Client(#[from] client::Error),
+    /// No producer.
+    #[error(transparent)]
+    Producer(#[from] SetUp),
     /// The file of acknowledgements cannot be written.
     #[error("{}: {why}", path.display())]
     Acks {
@@ -73,7 +86,10 @@ impl Job {
     /// delivered is told by the report.
     pub async fn run(self, tally: Arc<Tally>) -> Result<Report, Error> {
         let encoder = Encoder::new(&self.shape);
-        let client = Arc::new(Client::new(&self.endpoint)?);
+        let client = Arc::new(match self.destination {
+            Destination::Http(endpoint) => Client::Http(Http::new(&endpoint)?),
+            Destination::Kafka(topics) => Client::Kafka(Box::new(Kafka::new(*topics)?)),
+        });
         let acks_failed = |why| Error::Acks { path: self.acks.clone().unwrap_or_default(), why };
         let (acks, writer) = self.acks.as_deref().map(Acks::open).transpose().map_err(acks_failed)?.unzip();
 

@@ -2,7 +2,7 @@
 
 mod ingestor;
 
-use super::{Cell, Endpoint, Job, Pace, Report, Row, Shape, Source, Tally, source};
+use super::{Cell, Destination, Endpoint, Job, Pace, Report, Row, Shape, Source, Tally, source};
 use ingestor::{Fault, Ingestor};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -54,7 +54,7 @@ fn job(url: &str, count: i64) -> Job {
         source: Box::new(Payments { next: 0, count }),
         shape: Shape { schema, id: 0, time: 1, key: vec![2] },
         labels_delay: None,
-        endpoint: Endpoint { url: url.into(), token: ingestor::TOKEN.into(), pipeline: "payments".into() },
+        destination: Destination::Http(Endpoint { url: url.into(), token: ingestor::TOKEN.into(), pipeline: "payments".into() }),
         pace: Pace::Max,
         connections: 3,
         max_records: 50,
@@ -158,7 +158,8 @@ async fn gives_up_when_nothing_is_taken_and_says_what_was_not_delivered() {
 async fn a_wrong_token_ends_it_at_once() {
     let ingestor = Ingestor::start(|_| Fault::None).await;
     let mut job = job(&ingestor.url, 1_000);
-    job.endpoint.token = "guess".into();
+    let Destination::Http(endpoint) = &mut job.destination else { panic!("over HTTP") };
+    endpoint.token = "guess".into();
     let started = Instant::now();
     let report = publish(job).await;
     assert!(report.failure.as_ref().is_some_and(|f| f.contains("TIDEMILL_TOKEN")), "{report:?}");

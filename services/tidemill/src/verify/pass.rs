@@ -5,15 +5,18 @@ use super::fold::{Fold, Found};
 use super::ledger::{Derived, Ledger};
 use super::once::Once;
 use super::outcomes::{self, Outcomes};
-use super::report::{Section, Violation};
+use super::report::{At, Section, Violation};
+use super::upstream::Upstream;
 use super::vectors::Vectors;
 use crate::connect::Cluster;
 use crate::decode::Decoder;
+use crate::stages;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidemill_events::control::RegistryEvent;
+use tidemill_events::origin::{self, Origin};
 use tidemill_events::records::{ModelRef, SourceRecord};
 use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_events::{HopInput, Source};
@@ -83,18 +86,44 @@ impl<'a> Pass<'a> {
         Ok(outcomes.finish())
     }
 
-    /// Reads `<p>.raw` and `<p>.rejected` into a ledger, the rejected labels into `outcomes`; counts rejects by reason.
+    /// Reads the upstream's own topic, as far as the ingestor has done it; `None` where the pipeline has none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn upstream(&mut self) -> anyhow::Result<Option<Upstream>> {
+        let Some(stage) = stages::upstream(self.pipeline) else { return Ok(None) };
+        let ends = self.cluster.admin.ends(&stage.topic)?;
+        let done = stages::stands(self.cluster, &stage)?;
+        let mut upstream = Upstream::new(&stage.topic, ends.iter().zip(&done).map(|(ends, stand)| ends.start..stand.committed));
+        read(self.cluster, &self.bar, &stage.topic, None, |record| {
+            upstream.record(record.partition(), record.offset());
+            Ok(())
+        })?;
+        Ok(Some(upstream))
+    }
+
+    /// Reads `<p>.raw` and `<p>.rejected` into a ledger, the rejected labels into `outcomes`, what came from the upstream's
+    /// own topic into `upstream`; counts rejects by reason.
     ///
     /// # Errors
     /// When a topic cannot be read.
-    pub(super) fn ledger(&mut self, ends: &[Ends], mut outcomes: Option<&mut Outcomes>) -> anyhow::Result<(Ledger, BTreeMap<String, u64>)> {
+    pub(super) fn ledger(
+        &mut self,
+        ends: &[Ends],
+        mut outcomes: Option<&mut Outcomes>,
+        mut upstream: Option<&mut Upstream>,
+    ) -> anyhow::Result<(Ledger, BTreeMap<String, u64>)> {
         let mut ledger = Ledger::new(&self.raw, ends, self.pipeline.source.dedupe);
-        let id = self.pipeline.source.id;
+        let (id, raw) = (self.pipeline.source.id, self.raw.clone());
         let decoder = &mut self.decoder;
         read(self.cluster, &self.bar, &self.raw, None, |record| {
             let row = decoder.raw(record.payload())?;
             let event_id = row.as_ref().and_then(|row| row.get(id)?.to_key());
             ledger.raw(record.partition(), record.offset(), record.key(), event_id.as_deref());
+            if let (Some(upstream), Some(origin)) = (&mut upstream, record.header(origin::HEADER).and_then(Origin::parse)) {
+                let at = At { topic: raw.clone(), partition: record.partition(), offset: record.offset() };
+                upstream.raw(at, origin);
+            }
             Ok(())
         })?;
         let mut reasons = BTreeMap::new();
@@ -107,6 +136,9 @@ impl<'a> Pass<'a> {
             ledger.rejected(&derived, &reject.reason);
             if let Some(outcomes) = &mut outcomes {
                 outcomes.rejected(&derived);
+            }
+            if let Some(upstream) = &mut upstream {
+                upstream.rejected(&derived);
             }
             *reasons.entry(reject.reason).or_default() += 1;
             Ok(())
@@ -273,7 +305,9 @@ impl<'a> Pass<'a> {
         Once::new(&self.topic(PerPipeline::Hop(hop)), "event", &self.raw, self.pipeline.source.partitions)
     }
 
-    fn topic(&self, topic: PerPipeline) -> String {
+    /// The name of one of the pipeline's topics.
+    #[must_use]
+    pub(super) fn topic(&self, topic: PerPipeline) -> String {
         topic.name(&self.pipeline.name, &self.pipeline.layout.entities)
     }
 }

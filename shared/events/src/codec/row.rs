@@ -1,7 +1,7 @@
 //! Rows of slots: the upstream's own record, and the nested records of a pipeline's layout.
 
 use super::{AvroSchema, Error};
-use crate::schema::{RecordSchema, Type};
+use crate::schema::{Field, RecordSchema, Type};
 use crate::{Value, wire};
 use compact_str::CompactString;
 use rust_decimal::Decimal;
@@ -9,14 +9,20 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 
-/// Reads records of `<p>.raw` that were written under one registered schema into slots of the
-/// pipeline's current event schema.
+/// Reads records that were written under one registered schema into slots of the pipeline's current event schema.
 pub struct RawReader {
     avro: AvroSchema,
-    writer: RecordSchema,
-    /// For each writer field, the slot it goes to.
-    slots: Vec<Option<usize>>,
+    /// For each writer field, where it goes; `None` where it is not wanted.
+    columns: Vec<Option<Column>>,
     defaults: Vec<Value>,
+}
+
+/// A field of the writer that goes to a slot.
+struct Column {
+    slot: usize,
+    ty: Type,
+    /// The writer's whole number is a double here.
+    to_double: bool,
 }
 
 impl RawReader {
@@ -25,17 +31,43 @@ impl RawReader {
     /// # Errors
     /// [`Error::Schema`] when the writer's schema is not one of ours, or lacks a field that has no default.
     pub fn new(writer_json: &str, reader: &RecordSchema) -> Result<Self, Error> {
-        let avro = AvroSchema::parse(writer_json)?;
         let writer = RecordSchema::parse(writer_json).map_err(|e| Error::Schema(e.to_string()))?;
-        let slots = writer.fields.iter().map(|f| reader.slot(&f.name)).collect();
+        let column = |f: Field| reader.slot(&f.name).map(|slot| Column { slot, ty: f.ty, to_double: false });
+        Self::with(writer_json, reader, writer.fields.into_iter().map(column).collect())
+    }
+
+    /// A reader of records that a stranger writes under `writer_json`, for a pipeline with event schema `reader`: fields
+    /// that events do not have may be of any type and are skipped, the others must be of the event's type, or of one
+    /// that Avro promotes to it (Avro 1.12, schema resolution); timestamps may be in either unit.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] when a field that has no default is not there, or one is of another type.
+    pub fn resolving(writer_json: &str, reader: &RecordSchema) -> Result<Self, Error> {
+        let wanted = |name: &str| reader.slot(name).is_some();
+        let (_, fields) = RecordSchema::parse_some(writer_json, wanted).map_err(|e| Error::Schema(e.to_string()))?;
+        let column = |field: Option<Field>| {
+            let Some((slot, field)) = field.and_then(|f| Some((reader.slot(&f.name)?, f))) else { return Ok(None) };
+            let wanted = &reader.fields[slot].ty;
+            if !resolves(&field.ty, wanted) {
+                return Err(Error::Schema(format!("its field `{}` is a {}, and the event's a {wanted}", field.name, field.ty)));
+            }
+            let to_double = matches!((&field.ty, wanted), (Type::Int | Type::Long, Type::Float | Type::Double));
+            Ok(Some(Column { slot, ty: field.ty, to_double }))
+        };
+        let columns = fields.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
+        Self::with(writer_json, reader, columns)
+    }
+
+    fn with(writer_json: &str, reader: &RecordSchema, columns: Vec<Option<Column>>) -> Result<Self, Error> {
+        let avro = AvroSchema::parse(writer_json)?;
         let mut defaults = Vec::with_capacity(reader.fields.len());
-        for field in &reader.fields {
-            if writer.slot(&field.name).is_none() && field.default.is_none() {
+        for (slot, field) in reader.fields.iter().enumerate() {
+            if field.default.is_none() && !columns.iter().flatten().any(|c| c.slot == slot) {
                 return Err(Error::Schema(format!("the writer's schema has no field `{}`, and it has no default", field.name)));
             }
             defaults.push(field.default.clone().unwrap_or_default());
         }
-        Ok(Self { avro, writer, slots, defaults })
+        Ok(Self { avro, columns, defaults })
     }
 
     /// Decodes a datum (without header).
@@ -44,6 +76,17 @@ impl RawReader {
     /// [`Error::Datum`] or [`Error::Trailing`].
     pub fn decode(&self, datum: &[u8]) -> Result<Vec<Value>, Error> {
         self.avro.decode_seed(datum, RawSeed(self))
+    }
+}
+
+/// Whether every value that a writer's field of type `writer` may hold is one of type `reader`, as far as types tell.
+fn resolves(writer: &Type, reader: &Type) -> bool {
+    use Type::{Decimal, Double, Enum, Float, Int, Long, TimestampMicros, TimestampMillis};
+    match (writer, reader) {
+        (Int, Long) | (Int | Long, Float | Double) | (Float, Double) => true,
+        (TimestampMillis | TimestampMicros, TimestampMillis | TimestampMicros) | (Enum(_), Enum(_)) => true,
+        (Decimal { precision: p, scale: s }, Decimal { precision, scale }) => s <= scale && p - s <= precision - scale,
+        (writer, reader) => writer == reader,
     }
 }
 
@@ -63,13 +106,16 @@ impl<'de> Visitor<'de> for RawSeed<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut row = self.0.defaults.clone();
-        let mut index = 0;
+        let mut columns = self.0.columns.iter();
         while map.next_key::<IgnoredAny>()?.is_some() {
-            let value = map.next_value_seed(ValueSeed(&self.0.writer.fields[index].ty))?;
-            if let Some(slot) = self.0.slots[index] {
-                row[slot] = value;
-            }
-            index += 1;
+            let Some(column) = columns.next().and_then(Option::as_ref) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            row[column.slot] = match map.next_value_seed(ValueSeed(&column.ty))? {
+                Value::Long(v) if column.to_double => Value::Double(v as f64),
+                value => value,
+            };
         }
         Ok(row)
     }

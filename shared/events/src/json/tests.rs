@@ -226,3 +226,36 @@ proptest! {
         let _ = reader().read(&bytes);
     }
 }
+
+#[test]
+fn substitutes_are_taken_only_for_what_is_left_out() {
+    let reader = reader();
+    let (id, at, n) = (0, 1, 3);
+    let otherwise = [(id, r#""x""#), (at, r#""2018-07-25T12:30:00Z""#), (n, "8")];
+    let row = reader.read_or(br#"{"amount":1,"id":"a"}"#, &otherwise).unwrap();
+    assert_eq!((&row[id], &row[at], &row[n]), (&Value::String("a".into()), &Value::Timestamp(1_532_521_800_000_000), &Value::Long(8)));
+    // there, and wrong: nothing takes its place
+    assert_eq!(reader.read_or(br#"{"amount":1,"id":null}"#, &otherwise).unwrap_err().code(), "null_field");
+    let bad = reader.read_or(br#"{"amount":1}"#, &[(id, r#""x""#), (at, r#""yesterday""#)]).unwrap_err();
+    assert_eq!((bad.code(), bad.to_string().contains("field `at`")), ("not_an_instant", true), "{bad}");
+}
+
+#[test]
+fn an_object_is_split_into_its_members() {
+    let found = members(br#" {"a":1,"b\n":{"c":[1,{}]}, "d" : "x" } "#).unwrap();
+    let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+    assert_eq!(found, [("a", "1"), ("b\n", r#"{"c":[1,{}]}"#), ("d", r#""x""#)]);
+    for (json, code) in [
+        (&b""[..], "empty"),
+        (b"[]", "not_an_object"),
+        (br#""a""#, "not_an_object"),
+        (br#"{"a":1,"a":1}"#, "duplicate_key"),
+        (br#"{"a":1,"\u0061":1}"#, "duplicate_key"),
+        (br#"{"a":1"#, "malformed_json"),
+        (br#"{"a":1}{}"#, "malformed_json"),
+        (br#"{"a":NaN}"#, "not_finite"),
+        (b"\xff", "not_utf8"),
+    ] {
+        assert_eq!(members(json).unwrap_err().code(), code, "{}", String::from_utf8_lossy(json));
+    }
+}

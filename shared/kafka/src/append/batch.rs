@@ -33,7 +33,8 @@ pub struct Record<'a> {
 }
 
 impl Batch {
-    /// An empty batch for `topic`. Its records belong to the trace `traceparent`, if there is one.
+    /// An empty batch for `topic`. Its records belong to the trace `traceparent`, if there is one, but for those with
+    /// a trace of their own.
     #[must_use]
     pub fn new(topic: impl Into<String>, traceparent: Option<String>) -> Self {
         Self { topic: topic.into(), traceparent, bytes: Vec::new(), records: Vec::new(), followed: Vec::new() }
@@ -48,7 +49,7 @@ impl Batch {
         self.records.push(Entry { partition, start, key_end, end: self.bytes.len() });
     }
 
-    /// Says that the record pushed last belongs to the trace `traceparent`, and the batch as a whole to none.
+    /// Says that the record pushed last belongs to the trace `traceparent`, and not to that of the batch.
     pub fn follow(&mut self, traceparent: String) {
         if let Some(last) = self.records.len().checked_sub(1) {
             self.followed.push((last, traceparent));
@@ -79,7 +80,7 @@ impl Batch {
         &self.topic
     }
 
-    /// The trace they all belong to.
+    /// The trace of all that have none of their own.
     #[must_use]
     pub fn traceparent(&self) -> Option<&str> {
         self.traceparent.as_deref()

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+use tidemill_events::origin;
 use tidemill_stream::{Delivered, Error, Output, Outputs};
 
 use super::PATIENCE;
@@ -113,8 +114,11 @@ fn send(producer: &ThreadedProducer<Deliveries>, topics: &[String], output: &Out
     if let Some(key) = output.key {
         record = record.key(key);
     }
-    if let Some(traceparent) = output.traceparent {
-        record = record.headers(OwnedHeaders::new_with_capacity(1).insert(Header { key: "traceparent", value: Some(traceparent) }));
+    let headers = [("traceparent", output.traceparent), (origin::HEADER, output.origin)];
+    if headers.iter().any(|(_, value)| value.is_some()) {
+        let headers = headers.iter().filter(|(_, value)| value.is_some());
+        record =
+            record.headers(headers.fold(OwnedHeaders::new_with_capacity(2), |all, (key, value)| all.insert(Header { key, value: *value })));
     }
     loop {
         match producer.send(record) {

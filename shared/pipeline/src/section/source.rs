@@ -23,9 +23,32 @@ pub struct SourceSpec {
     pub max_future: i64,
     /// Partitions of every topic of the pipeline.
     pub partitions: u32,
+    /// The upstream's own topic that events are read from, if there is one.
+    pub upstream: Option<Upstream>,
     /// The event schema, Avro JSON as read.
     pub schema_text: String,
 }
+
+/// A topic of the upstream's own: it is there before the pipeline, and Tidemill only reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its name.
+    pub topic: String,
+    /// What its records are.
+    pub format: Format,
+}
+
+/// What the records of an upstream's own topic are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Avro in the Confluent wire format, under any registered schema that resolves into the event schema.
+    Avro,
+    /// One JSON object each, as over HTTP.
+    Json,
+}
+
+/// Longest name that Kafka gives a topic.
+const MAX_TOPIC: usize = 249;
 
 /// Most partitions a pipeline may have.
 const MAX_PARTITIONS: i64 = 1_000;
@@ -36,6 +59,7 @@ const MAX_PARTITIONS: i64 = 1_000;
 pub(crate) fn read(
     reader: &mut Reader<'_>,
     entry: &Entry,
+    pipeline: Option<&str>,
     load: impl FnOnce(&str) -> Result<String, String>,
 ) -> (Option<SourceSpec>, Option<Events>) {
     let Some(mut fields) = reader.fields(&entry.value, &entry.key, entry.key_range.clone()) else {
@@ -50,11 +74,7 @@ pub(crate) fn read(
     let dedupe = dedupe_at.map_or(Some(DAY), |e| reader.duration(&e.value, 0..=LONGEST));
     let max_future = future_at.map_or(Some(HOUR), |e| reader.duration(&e.value, 0..=LONGEST));
     let partitions = fields.required(reader, "partitions").and_then(|e| reader.integer(&e.value, 1..=MAX_PARTITIONS));
-    if let Some(topic) = fields.optional("topic") {
-        reader
-            .error(codes::NOT_YET, topic.key_range.clone(), "reading an upstream's own topic is not available yet")
-            .help("leave `topic` out, and send events over HTTP with `tidemill publish`");
-    }
+    let upstream = upstream(reader, fields.optional("topic"), fields.optional("format"), pipeline);
     fields.finish(reader);
     if let (Some(lateness), Some(dedupe)) = (lateness, dedupe)
         && dedupe < lateness
@@ -75,10 +95,39 @@ pub(crate) fn read(
             dedupe: dedupe?,
             max_future: max_future?,
             partitions: u32::try_from(partitions?).ok()?,
+            upstream,
             schema_text: schema_text?,
         })
     })();
     (spec, events)
+}
+
+/// `topic` and `format`. What is ours is no upstream's: reading a pipeline's topics back into it would never end.
+fn upstream(reader: &mut Reader<'_>, topic: Option<&Entry>, format: Option<&Entry>, pipeline: Option<&str>) -> Option<Upstream> {
+    let formats = [("avro", Format::Avro), ("json", Format::Json)];
+    let read = format.map_or(Some(Format::Avro), |e| reader.choice(&e.value, &formats));
+    let Some(topic) = topic else {
+        if let Some(format) = format {
+            let message = "`format` says what the records of `topic` are, and there is no `topic`";
+            reader.error(codes::UPSTREAM, format.key_range.clone(), message).help("name the upstream's topic, or leave `format` out");
+        }
+        return None;
+    };
+    let name = reader.text(&topic.value)?;
+    let own = pipeline.is_some_and(|p| name.strip_prefix(p).is_some_and(|rest| rest.starts_with('.')));
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let (wrong, help) = if name.is_empty() || name.len() > MAX_TOPIC || !name.chars().all(legal) || matches!(name, "." | "..") {
+        let shown: String = name.chars().take(64).collect();
+        (format!("Kafka has no topic `{}`", shown.escape_debug()), "a topic's name has 1 to 249 of: a-z A-Z 0-9 . _ -")
+    } else if own {
+        (format!("`{name}` is a topic of this pipeline, not an upstream's"), "name the topic that the upstream writes to")
+    } else if name.starts_with("tidemill.") || name.starts_with("__") {
+        (format!("`{name}` belongs to Tidemill or to Kafka itself"), "name the topic that the upstream writes to")
+    } else {
+        return Some(Upstream { topic: name.to_owned(), format: read? });
+    };
+    reader.error(codes::UPSTREAM, topic.value.range.clone(), wrong).help(help);
+    None
 }
 
 fn schema(reader: &mut Reader<'_>, node: &Node, load: impl FnOnce(&str) -> Result<String, String>) -> Option<(String, Events)> {

@@ -10,7 +10,7 @@ use tidemill_events::topics::PerPipeline;
 use tidemill_events::{Layout, Value};
 use tidemill_features::{Aggregate, Of};
 use tidemill_pipeline::learning::{Approval, Detector, Learner, Measure, Trigger, Values};
-use tidemill_pipeline::{Pipeline, Severity, compile, from_record, load};
+use tidemill_pipeline::{Format, Pipeline, Severity, Upstream, compile, from_record, load};
 
 fn example(path: &str) -> Pipeline {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(path);
@@ -236,4 +236,22 @@ fn a_file_compiles_in_milliseconds() {
     let each = start.elapsed() / 10;
     assert!(each < Duration::from_millis(50), "{each:?}: ten times what it takes");
     println!("{each:?} for a file");
+}
+
+#[test]
+fn an_upstreams_own_topic_is_avro_unless_it_is_said_to_be_json() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/payments");
+    let text = std::fs::read_to_string(folder.join("pipeline.yaml")).unwrap();
+    let upstream = |more: &str| {
+        let text = text.replacen("partitions: 4", &format!("partitions: 4{more}"), 1);
+        let schema = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|e| e.to_string());
+        let (pipeline, _) = compile("pipeline.yaml", &text, schema).unwrap_or_else(|found| panic!("{found:#?}"));
+        pipeline.source.upstream
+    };
+    let of = |topic: &str, format| Some(Upstream { topic: topic.to_owned(), format });
+    assert_eq!(upstream(""), None);
+    assert_eq!(upstream(", topic: shop.orders"), of("shop.orders", Format::Avro));
+    assert_eq!(upstream(", format: avro, topic: Shop_Orders-1"), of("Shop_Orders-1", Format::Avro));
+    // another pipeline's predictions may be an upstream
+    assert_eq!(upstream(", topic: payments-fraud-eu.predictions, format: json"), of("payments-fraud-eu.predictions", Format::Json));
 }

@@ -1,4 +1,4 @@
-//! A request's server spans: one in the trace of its caller, or one in the trace of each followed event that it brings.
+//! A request's server spans: one in the trace of its caller, and one in the trace of each followed event that it brings.
 //!
 //! Names are those of the semantic conventions for HTTP: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>.
 
@@ -35,7 +35,7 @@ impl<'r> RequestSpans<'r> {
         let began = SystemClock.now();
         let mut this = Self { method, route, parameter, began, undecided: false, traceparent: None, spans: Vec::new() };
         match caller(headers) {
-            Caller::Follows(traceparent) => this.traceparent = context_of(traceparent).and_then(|parent| this.start(&below(parent))),
+            Caller::Follows(traceparent) => this.traceparent = this.join(traceparent),
             Caller::Declines => {}
             Caller::IsSilent => this.undecided = true,
         }
@@ -58,6 +58,12 @@ impl<'r> RequestSpans<'r> {
     /// nobody listens.
     pub fn follow(&mut self, trace: [u8; 16]) -> Option<String> {
         under(TraceId::from(u128::from_be_bytes(trace)), || self.start(&Context::new()))
+    }
+
+    /// Joins the trace of something that the request brings, whose `traceparent` says that it is followed. What belongs to
+    /// it carries what this returns; `None` if that cannot be read.
+    pub fn join(&mut self, traceparent: &str) -> Option<String> {
+        context_of(traceparent).and_then(|parent| self.start(&below(parent)))
     }
 
     /// The request was answered.

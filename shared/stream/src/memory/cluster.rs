@@ -18,6 +18,7 @@ struct Entry {
     writer: (String, u64),
     key: Option<Vec<u8>>,
     payload: Vec<u8>,
+    origin: Option<Vec<u8>>,
 }
 
 /// A record that a read_committed reader sees.
@@ -29,6 +30,8 @@ pub struct Visible {
     pub key: Option<Vec<u8>>,
     /// Its value.
     pub payload: Vec<u8>,
+    /// Its origin.
+    pub origin: Option<Vec<u8>>,
 }
 
 impl Visible {
@@ -60,7 +63,8 @@ pub struct Cluster {
 impl Cluster {
     /// Writes a committed record, as an upstream would.
     pub fn publish(&mut self, topic: &str, partition: i32, key: &[u8], payload: &[u8]) {
-        let entry = Entry { state: State::Committed, writer: (String::new(), 0), key: Some(key.to_vec()), payload: payload.to_vec() };
+        let entry =
+            Entry { state: State::Committed, writer: (String::new(), 0), key: Some(key.to_vec()), payload: payload.to_vec(), origin: None };
         self.logs.entry((topic.to_owned(), partition)).or_default().push(entry);
     }
 
@@ -89,7 +93,8 @@ impl Cluster {
         let stable = log.iter().position(|e| e.state == State::Open).unwrap_or(log.len());
         (from.max(0) as usize..stable)
             .filter(|&i| log[i].state == State::Committed)
-            .map(|i| Visible { offset: i as i64, key: log[i].key.clone(), payload: log[i].payload.clone() })
+            .map(|i| (i as i64, &log[i]))
+            .map(|(offset, e)| Visible { offset, key: e.key.clone(), payload: e.payload.clone(), origin: e.origin.clone() })
             .collect()
     }
 
@@ -147,6 +152,7 @@ impl Cluster {
                 writer: (member.to_owned(), epoch),
                 key: output.key.map(<[u8]>::to_vec),
                 payload: output.payload.to_vec(),
+                origin: output.origin.map(<[u8]>::to_vec),
             };
             log.push(entry);
         }
@@ -185,7 +191,7 @@ impl Cluster {
                 touched = true;
             }
             if touched {
-                log.push(Entry { state: State::Marker, writer: (member.to_owned(), 0), key: None, payload: Vec::new() });
+                log.push(Entry { state: State::Marker, writer: (member.to_owned(), 0), key: None, payload: Vec::new(), origin: None });
             }
         }
     }
