@@ -35,7 +35,8 @@ fn record(topic: usize, offset: i64, payload: &[u8]) -> Record<'_> {
 }
 
 fn applied(rollout: &str) -> Applied {
-    let file = format!("{FILE}\n{rollout}\n");
+    let section = FILE.lines().find(|line| line.starts_with("rollout:")).unwrap();
+    let file = FILE.replace(section, rollout);
     let event_schema = include_str!("../../../../examples/payments/payment.avsc").to_owned();
     let pipeline = records::Pipeline { pipeline: P.into(), pipeline_version: 1, digest: rollout.into(), file, event_schema, applied_at: 0 };
     Applied { caught_up: true, pipelines: BTreeMap::from([(P.to_owned(), Arc::new(pipeline))]) }

@@ -78,7 +78,7 @@ proptest! {
             }
             let end = ModelView { name: "p", version: 9, digest: "x", stage: "champion" };
             for i in 0..outcomes.len() as i32 {
-                let last = OutcomeView { event_id: "end", event_time: 90 * DAY, label: 0.0, label_time: 99 * DAY, score: 0.0, decision: "d", model: end };
+                let last = OutcomeView { event_id: "end", event_time: 90 * DAY, label: 0.0, label_time: 97 * DAY, score: 0.0, decision: "d", model: end };
                 concept.outcome(i, &last);
             }
             std::iter::from_fn(move || concept.closed(false)).collect::<Vec<_>>()

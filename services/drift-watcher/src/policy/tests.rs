@@ -61,10 +61,11 @@ fn what_moves_is_told_within_three_windows_and_columns_once() {
 
 /// A training on the first 14 days of a stream: the windows of 30 days fill up for 16 days more.
 #[test]
-fn windows_that_fill_up_tell_once_at_most() {
+fn windows_that_fill_up_raise_no_storm() {
     for seed in 0..20 {
         let alerts = simulate(seed, 1_500, 40, (0.0, 14), |_| QUIET);
-        assert!(alerts.len() <= 2, "seed {seed}: {:?}", alerts.iter().map(|a| &a.message).collect::<Vec<_>>());
+        // each of the two columns once, and once that it goes on
+        assert!(alerts.len() <= 3, "seed {seed}: {:?}", alerts.iter().map(|a| &a.message).collect::<Vec<_>>());
     }
 }
 

@@ -94,7 +94,7 @@ fn performance(from: i64, rows: &[Row]) -> Performance {
 fn layout() -> Layout {
     Layout {
         pipeline: "p".into(),
-        event: tidemill_events::RecordSchema::parse(r#"{"type":"record","name":"E","fields":[]}"#).unwrap(),
+        event: tidemill_events::RecordSchema::parse(r#"{"type":"record","name":"E","fields":[{"name":"id","type":"string"}]}"#).unwrap(),
         entities: Vec::new(),
         features: Vec::new(),
         hop_features: Vec::new(),
