@@ -11,7 +11,7 @@ use tidemill_integration_tests::{Pipeline, Stack};
 /// How long a training, its verdict and its deployment may take.
 const LEARNED: Duration = Duration::from_secs(120);
 /// What the example has, and what this test has of it: weeks become days.
-const EDITS: [(&str, &str); 6] = [
+const EDITS: [(&str, &str); 7] = [
     ("labels: { horizon: 7d }", "labels: { horizon: 1d }"),
     (
         "search: { num_leaves: [8, 16], learning_rate: [0.1], min_data_in_leaf: [50], num_iterations: { max: 150 } }",
@@ -24,6 +24,8 @@ const EDITS: [(&str, &str); 6] = [
     ("challenger.average_precision >= champion.average_precision - 0.005", "challenger.average_precision > champion.average_precision"),
     ("challenger.false_positive_rate <= 0.01", "challenger.rows >= 1000"),
     ("delay: 7d", "delay: 1d"),
+    // a rule that nearly any model is better than
+    ("amount > 220.0 ? 1.0 : 0.0", "amount > 40000.0 ? 1.0 : 0.0"),
 ];
 const GOOD_SEARCH: &str = "search: { num_leaves: [16], learning_rate: [0.1], min_data_in_leaf: [50], num_iterations: [100] }";
 

@@ -1,12 +1,11 @@
 //! The pure task. in: `<p>.predictions`, `<p>.labels` · out: `<p>.outcomes`, `<p>.rejected`, and the hop input of every
 //! entity with a feature on the label.
 
-use crate::checkpoint::Last;
+use crate::checkpoint::{Last, WrittenOutcome, WrittenReject};
 use crate::join::{Awaiting, Fate, Join, Label, Refusal};
 use crate::lanes::Passing;
 use crate::reasons;
 use compact_str::CompactString;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -85,21 +84,6 @@ pub struct EvaluatorTask {
     decided: HashSet<i64>,
     /// Most predictions in a row are of one model.
     model: Arc<ModelRef>,
-}
-
-/// What a restore needs of an outcome.
-#[derive(Deserialize)]
-struct WrittenOutcome {
-    event_id: CompactString,
-    event_time: i64,
-    label: f64,
-    source: SourceRecord,
-}
-
-/// What a restore needs of a reject.
-#[derive(Deserialize)]
-struct WrittenReject {
-    source: SourceRecord,
 }
 
 fn fault(error: codec::Error) -> Error {

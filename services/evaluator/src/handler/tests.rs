@@ -246,7 +246,7 @@ fn an_event_without_a_label_gets_the_default_once() {
     bench.label("later", 1.0, T0 + 7 * DAY + lateness + 1);
     assert_eq!(bench.outcomes(), [("other".to_owned(), 1.0), ("silent".to_owned(), 0.0)]);
     let told = bench.out.iter().filter(|o| o.topic == OUTCOMES).nth(1).unwrap();
-    #[derive(Deserialize)]
+    #[derive(serde::Deserialize)]
     struct Read {
         label_time: i64,
         source: SourceRecord,

@@ -97,7 +97,7 @@ fn splits(fields: &Fields<'_>, count: usize, features: usize) -> Result<Vec<Spli
         let what = format!("feature {feature} of {features}");
         return Err(Refused::new(Reason::FeatureOutOfRange, fields.at("split_feature"), what));
     }
-    let thresholds = fields.finite("threshold", count)?;
+    let thresholds = fields.thresholds(count)?;
     let decisions = fields.numbers::<u8>("decision_type", count)?;
     let left = fields.numbers::<i32>("left_child", count)?;
     let right = fields.numbers::<i32>("right_child", count)?;

@@ -126,6 +126,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The thresholds of `count` splits. LightGBM writes `inf` where a split parts what is missing from everything else:
+    /// the largest number does the same, since no feature is infinite.
+    pub(super) fn thresholds(&self, count: usize) -> Result<Vec<f64>, Refused> {
+        let numbers = self.numbers::<f64>("threshold", count)?;
+        if let Some(number) = numbers.iter().find(|n| n.is_nan() || **n == f64::NEG_INFINITY) {
+            return Err(Refused::new(Reason::BadNumber, self.at("threshold"), number.to_string()));
+        }
+        Ok(numbers.into_iter().map(|n| n.min(f64::MAX)).collect())
+    }
+
     pub(super) fn at(&self, key: &str) -> String {
         format!("{}, {key}", self.place)
     }
