@@ -34,6 +34,8 @@ pub struct Setup {
     pub search: Search,
     /// How long a label may take, microseconds.
     pub horizon: i64,
+    /// Length of the windows in which drift is watched, microseconds.
+    pub drift_window: i64,
 }
 
 /// A model in the store.
@@ -81,7 +83,7 @@ pub fn make(
     let found = learner::search(setup.learner, (&train, &validation), &setup.search, SEED, &|progress| watch.search(progress))?;
     drop((train, validation));
     watch.store();
-    let files = put_files(setup.learner, &found, rows, split.trained_rows(), store)?;
+    let files = put_files(setup, &found, (rows, split), store)?;
     let metrics = BTreeMap::from([("validation_log_loss".to_owned(), found.metric)]);
     let manifest = Manifest {
         format: Manifest::FORMAT,
@@ -113,9 +115,9 @@ pub fn make(
     Ok(Made { digest: format!("sha256:{sha256}"), metrics })
 }
 
-fn put_files(learner: Learner, found: &Found, rows: &Rows, range: Range<usize>, store: &ArtefactStore) -> Result<Files, Interrupted> {
+fn put_files(setup: &Setup, found: &Found, (rows, split): (&Rows, &Split), store: &ArtefactStore) -> Result<Files, Interrupted> {
     let fitted = &found.fitted;
-    let golden = golden(learner, &fitted.bytes, &fitted.scorer, rows, range.clone())?;
+    let golden = golden(setup.learner, &fitted.bytes, &fitted.scorer, rows, split.trained_rows())?;
     golden.check(&fitted.scorer)?;
     let put = |bytes: Vec<u8>| -> Result<File, Interrupted> {
         let file = File::of(&bytes);
@@ -125,7 +127,7 @@ fn put_files(learner: Learner, found: &Found, rows: &Rows, range: Range<usize>, 
     Ok(Files {
         model: put(fitted.bytes.clone())?,
         golden: put(golden.to_bytes()?)?,
-        references: put(references(rows, range, &fitted.scorer)?)?,
+        references: put(references(rows, split, setup.drift_window, &fitted.scorer)?)?,
     })
 }
 

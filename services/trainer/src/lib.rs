@@ -159,6 +159,8 @@ impl Pipelines {
             learner: learner_of(model),
             search: model.search.clone(),
             horizon: labels.horizon,
+            // who adds `drift` to the file later gets references for days until the next training
+            drift_window: pipeline.learning.drift.as_ref().map_or(DAY, |drift| drift.window),
         };
         let trainings = Trainings {
             brokers: self.brokers.clone(),

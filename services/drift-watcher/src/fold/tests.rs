@@ -292,7 +292,7 @@ fn what_was_aborted_is_written_again() {
     }
     let first = ready(&mut fold, 1, true);
     let kinds: Vec<String> = read(&first).0.into_iter().map(|drift| drift.kind).collect();
-    assert_eq!(kinds, ["data", "data", "concept"]);
+    assert_eq!(kinds, ["concept", "data", "data"]);
     assert!(ready(&mut fold, 2, true).is_empty(), "it is under way");
     fold.abort();
     assert_eq!(ready(&mut fold, 3, true), first);

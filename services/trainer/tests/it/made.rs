@@ -101,7 +101,7 @@ fn setup(learner: Learner) -> Setup {
         Learner::Logistic => vec![("lambda_l2".to_owned(), Values::OneOf(vec![0.1, 1.0]))],
     };
     let pipeline_digest = format!("sha256:{}", "ab".repeat(32));
-    Setup { pipeline: "pay".into(), pipeline_version: 3, pipeline_digest, learner, search, horizon: 7 * DAY }
+    Setup { pipeline: "pay".into(), pipeline_version: 3, pipeline_digest, learner, search, horizon: 7 * DAY, drift_window: DAY }
 }
 
 fn sources() -> Vec<OffsetRange> {
@@ -137,9 +137,11 @@ fn what_is_made_opens_and_scores() {
         let cheap = scorer.score(&[3.0, 0.0, 20.0, 0.0]);
         assert!(dear > 0.5 && cheap < 0.2, "{learner:?}: {dear} {cheap}");
         assert!(manifest.metrics["validation_log_loss"] < 0.5);
-        let references: Vec<tidemill_statistics::drift::ColumnReference> = serde_json::from_slice(&references).unwrap();
-        let names: Vec<&str> = references.iter().map(|r| r.name.as_str()).collect();
+        let references: tidemill_statistics::drift::References = serde_json::from_slice(&references).unwrap();
+        let names: Vec<&str> = references.columns.iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, [&FEATURES[..], &["score"]].concat());
+        assert_eq!(references.usual.len(), names.len());
+        assert!(references.usual.iter().all(|u| u.psi > 0.0 || u.missing > 0.0), "no window is quite the whole: {:?}", references.usual);
     }
 }
 
