@@ -7,7 +7,7 @@
 mod schemas;
 mod stage;
 
-pub(crate) use schemas::{RegistryReaders, Readers};
+pub(crate) use schemas::{Readers, RegistryReaders};
 pub(crate) use stage::task_set;
 
 use crate::intake::{Intake, Ready, Refusal};

@@ -97,9 +97,7 @@ pub(crate) fn split<'a>(form: Form, headers: &'a HeaderMap, body: &'a [u8]) -> R
         Form::StructuredBatch => elements()?.into_iter().map(|e| cloud(cloudevents::structured(e))).collect(),
         Form::Json if !body.starts_with(b"[") => return Ok(Records::One(Incoming::Plain(body))),
         Form::Json => elements()?.into_iter().map(Incoming::Plain).collect(),
-        Form::Ndjson => {
-            body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).map(Incoming::Plain).collect()
-        }
+        Form::Ndjson => body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).map(Incoming::Plain).collect(),
     };
     match records.len() {
         0 => Err(Problem::new(StatusCode::BAD_REQUEST, "empty", "there is no record in the body")),

@@ -75,7 +75,8 @@ impl Appender {
                 .key(record.key)
                 .payload(record.payload);
             if let Some(traceparent) = record.traceparent {
-                message = message.headers(OwnedHeaders::new_with_capacity(1).insert(Header { key: "traceparent", value: Some(traceparent) }));
+                message =
+                    message.headers(OwnedHeaders::new_with_capacity(1).insert(Header { key: "traceparent", value: Some(traceparent) }));
             }
             if let Err((error, refused)) = self.producer.send(message) {
                 refused.delivery_opaque.failed(&error);

@@ -86,8 +86,7 @@ fn json(event_id: &str, customer: &str) -> Vec<u8> {
 fn verdict(shared: &Arc<Shared>, payload: Option<&[u8]>) -> (Result<String, Reject>, Vec<String>) {
     let mut task = task(shared, &Metrics::new("test", "0"));
     let mut out = Outputs::default();
-    let record =
-        Record { topic: 0, partition: 9, offset: 77, timestamp: 0, key: Some(b"upstream"), payload, traceparent: Some(TRACE) };
+    let record = Record { topic: 0, partition: 9, offset: 77, timestamp: 0, key: Some(b"upstream"), payload, traceparent: Some(TRACE) };
     task.process(&record, 5, &mut out).unwrap();
     assert_eq!(out.len(), 1, "one record for one record");
     let output = out.iter().next().unwrap();
@@ -249,7 +248,8 @@ fn what_is_committed_is_counted() {
     turn(&mut member(&cluster, &metrics), 50);
     let text = metrics.encode().unwrap();
     for (outcome, count) in [("accepted", 2), ("malformed_json", 1)] {
-        let line = format!(r#"tidemill_ingest_records_total{{pipeline="payments-fraud",stage="ingestor.topic",outcome="{outcome}"}} {count}"#);
+        let line =
+            format!(r#"tidemill_ingest_records_total{{pipeline="payments-fraud",stage="ingestor.topic",outcome="{outcome}"}} {count}"#);
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
 }

@@ -3,8 +3,8 @@
 use super::acks::Acks;
 use super::client::{self, Client, Endpoint, Http};
 use super::encode::{Encoder, Shape};
-use super::kafka::{Kafka, Topics};
 use super::feed::{Feed, Labelling, Outlet};
+use super::kafka::{Kafka, Topics};
 use super::labels::Pending;
 use super::lane::Lane;
 use super::pace::{Pace, Pacer};

@@ -33,7 +33,8 @@ impl Topics {
     /// When the registry does not know their schemas, or the upstream's topic is not there.
     pub fn of(cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<Self> {
         let layout = &pipeline.layout;
-        let id = |topic: PerPipeline| cluster.registry.lookup(&subject(&topic.name(&layout.pipeline, &layout.entities)), &layout.avro(topic));
+        let id =
+            |topic: PerPipeline| cluster.registry.lookup(&subject(&topic.name(&layout.pipeline, &layout.entities)), &layout.avro(topic));
         let source = Source::from(pipeline);
         let mut events = events_shape(&source, id(PerPipeline::Raw)?);
         if let Some(upstream) = &pipeline.source.upstream {

@@ -117,7 +117,8 @@ fn send(producer: &ThreadedProducer<Deliveries>, topics: &[String], output: &Out
     let headers = [("traceparent", output.traceparent), (origin::HEADER, output.origin)];
     if headers.iter().any(|(_, value)| value.is_some()) {
         let headers = headers.iter().filter(|(_, value)| value.is_some());
-        record = record.headers(headers.fold(OwnedHeaders::new_with_capacity(2), |all, (key, value)| all.insert(Header { key, value: *value })));
+        record =
+            record.headers(headers.fold(OwnedHeaders::new_with_capacity(2), |all, (key, value)| all.insert(Header { key, value: *value })));
     }
     loop {
         match producer.send(record) {

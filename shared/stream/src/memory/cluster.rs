@@ -63,7 +63,8 @@ pub struct Cluster {
 impl Cluster {
     /// Writes a committed record, as an upstream would.
     pub fn publish(&mut self, topic: &str, partition: i32, key: &[u8], payload: &[u8]) {
-        let entry = Entry { state: State::Committed, writer: (String::new(), 0), key: Some(key.to_vec()), payload: payload.to_vec(), origin: None };
+        let entry =
+            Entry { state: State::Committed, writer: (String::new(), 0), key: Some(key.to_vec()), payload: payload.to_vec(), origin: None };
         self.logs.entry((topic.to_owned(), partition)).or_default().push(entry);
     }
 

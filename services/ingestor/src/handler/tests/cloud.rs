@@ -46,13 +46,8 @@ impl Harness {
     }
 }
 
-const BINARY: [(&str, &str); 5] = [
-    ("ce-specversion", "1.0"),
-    ("ce-id", "e1"),
-    ("ce-source", "/shop"),
-    ("ce-type", "paid"),
-    ("ce-time", "2018-07-25T12:30:00Z"),
-];
+const BINARY: [(&str, &str); 5] =
+    [("ce-specversion", "1.0"), ("ce-id", "e1"), ("ce-source", "/shop"), ("ce-type", "paid"), ("ce-time", "2018-07-25T12:30:00Z")];
 
 #[tokio::test]
 async fn each_mode_ends_as_the_same_record() {
