@@ -61,7 +61,7 @@ impl Shop {
     /// # Errors
     /// When it does not fit the schema.
     pub fn avro(&self, n: usize) -> Result<Vec<u8>> {
-        let text = |t: String| Avro::String(t);
+        let text = Avro::String;
         let line = Avro::Record(vec![("sku".into(), text(format!("s{n}"))), ("n".into(), Avro::Int(2))]);
         let sale = Avro::Record(vec![
             ("shop".into(), text("north".into())),

@@ -58,8 +58,8 @@ impl Upstream {
             records.push(Outgoing { partition, key, payload: Some(payload(n)), headers: Vec::new() });
             wanted.push(Ok(n));
             if n % every == 0 {
-                // steps of 7, so that all kinds have their turn
-                let hostile = &hostile[(n / every * 7) % hostile.len()];
+                // from the first to the last, where there are more than there is room for
+                let hostile = &hostile[n / every * hostile.len().max(HOSTILE) / HOSTILE % hostile.len()];
                 records.push(hostile.outgoing(partition));
                 wanted.push(Err(hostile.reason));
             }
@@ -187,11 +187,12 @@ fn events_are_published_straight_to_kafka() {
     let events = payments::file(&stack.environment, &stack.tidemill(), folder.path()).unwrap();
     for pipeline in [&plain, &upstream] {
         let acks = folder.path().join(format!("{}.ndjson", pipeline.name));
-        let acks = acks.to_string_lossy();
-        let more = ["--events", &events.to_string_lossy(), "--limit", PUBLISHED, "--rate", "1000/s", "--labels-delay", "1h", "--acks", &acks, "--output", "json"];
-        let published = stack.tidemill().succeed(&[&["publish", &pipeline.name, "--via", "kafka"], &more[..]].concat()).unwrap();
+        let (acks, events) = (acks.to_string_lossy(), events.to_string_lossy());
+        let more =
+            ["--events", &events, "--limit", PUBLISHED, "--rate", "1000/s", "--labels-delay", "1h", "--acks", &acks, "--output", "json"];
+        let published = stack.tidemill().succeed(&[&["publish", &pipeline.name, "--via", "kafka"][..], &more].concat()).unwrap();
         let report = published.json().unwrap();
-        assert_eq!((&report["acknowledged"], &report["labels"]["acknowledged"]), (&2_000.into(), &2_000.into()), "{report}");
+        assert_eq!((&report["acknowledged"], &report["labels"]["acknowledged"]), (&json!(2_000), &json!(2_000)), "{report}");
         stack.wait(pipeline).unwrap();
         stack.tidemill().succeed(&["verify", &pipeline.name, "--acks", &acks]).unwrap();
         for (topic, count) in [("raw", 2_000), ("predictions", 2_000), ("outcomes", 2_000)] {
