@@ -7,7 +7,7 @@
 #   stop     SIGTERM, and SIGKILL after 15 s
 #   status   what runs, where, and whether it is ready
 #   --profile NAME   the cargo profile it was built with   (default: release)
-#   INSTANCE         ingestor, validator, feature-builder, predictor, evaluator; validator-2 is a second validator
+#   INSTANCE         ingestor, validator, feature-builder, predictor, evaluator, trainer, deployer, drift-watcher; validator-2 is a second validator
 set -euo pipefail
 
 . "$(dirname "$0")/lib/base.sh"

@@ -18,7 +18,7 @@ const GIVE_UP: Duration = Duration::from_secs(60);
 pub struct Kill {
     /// Who was killed.
     pub slot: Slot,
-    /// From the kill until every input partition had moved on.
+    /// From the kill until every input partition had moved on; of a service with none of its own, until it was ready.
     pub recovery: Duration,
 }
 
@@ -77,7 +77,11 @@ impl<'a> Killer<'a> {
 
     fn recovered(&self, victim: &Waiting) -> Result<Option<Duration>> {
         let since = victim.killed.elapsed();
-        if self.progress.has_moved(victim.slot.0, &victim.before)? {
+        let goes_on = match victim.slot.0 {
+            Service::Trainer | Service::Deployer | Service::DriftWatcher => self.services.is_ready(victim.slot).unwrap_or(false),
+            of_the_stream => self.progress.has_moved(of_the_stream, &victim.before)?,
+        };
+        if goes_on {
             return Ok(Some(since));
         }
         if since > GIVE_UP {

@@ -18,6 +18,7 @@ pub mod producer;
 pub mod progress;
 pub mod report;
 pub mod services;
+pub mod spans;
 pub mod stack;
 pub mod topics;
 pub mod until;

@@ -3,7 +3,7 @@
 use crate::command::Tidemill;
 use crate::environment::{Environment, repository};
 use crate::producer::{Outgoing, Producer};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,6 +53,16 @@ impl Pipeline {
         let mut pipeline = Self::copy(environment, example, test)?;
         pipeline.apply_again(tidemill)?;
         Ok(pipeline)
+    }
+
+    /// Puts `to` in the place of `from` in the file; nothing is applied.
+    ///
+    /// # Errors
+    /// When `from` is not there: the example has changed.
+    pub fn edit(&self, from: &str, to: &str) -> Result<()> {
+        let text = self.text()?;
+        ensure!(text.contains(from), "the example no longer has `{from}`");
+        fs::write(self.file(), text.replace(from, to)).context("cannot write the pipeline file")
     }
 
     /// Applies the file as it is now.

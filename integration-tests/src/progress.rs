@@ -62,6 +62,8 @@ impl Progress {
             Service::Predictor => vec![topic("features")],
             // labels come when they come
             Service::Evaluator => vec![topic("predictions")],
+            // they write when there is something to say, and are back when they are ready
+            Service::Trainer | Service::Deployer | Service::DriftWatcher => Vec::new(),
         }
     }
 }

@@ -29,13 +29,31 @@ pub enum Service {
     FeatureBuilder,
     /// Feature vectors in, predictions out.
     Predictor,
-    /// Predictions and labels in, outcomes out.
+    /// Predictions and labels in, outcomes out; judges models.
     Evaluator,
+    /// Features and outcomes in, models out.
+    Trainer,
+    /// Judged models in, deployments out.
+    Deployer,
+    /// Features, predictions and outcomes in, drift and alerts out.
+    DriftWatcher,
 }
 
 impl Service {
     /// All of them, in the order of the stream.
-    pub const ALL: [Self; 5] = [Self::Ingestor, Self::Validator, Self::FeatureBuilder, Self::Predictor, Self::Evaluator];
+    pub const ALL: [Self; 8] = [
+        Self::Ingestor,
+        Self::Validator,
+        Self::FeatureBuilder,
+        Self::Predictor,
+        Self::Evaluator,
+        Self::Trainer,
+        Self::Deployer,
+        Self::DriftWatcher,
+    ];
+
+    /// From a raw event to its prediction.
+    pub const LINE: [Self; 4] = [Self::Ingestor, Self::Validator, Self::FeatureBuilder, Self::Predictor];
 
     /// Its name.
     #[must_use]
@@ -46,6 +64,9 @@ impl Service {
             Self::FeatureBuilder => "feature-builder",
             Self::Predictor => "predictor",
             Self::Evaluator => "evaluator",
+            Self::Trainer => "trainer",
+            Self::Deployer => "deployer",
+            Self::DriftWatcher => "drift-watcher",
         }
     }
 

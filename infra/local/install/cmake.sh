@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# cmake 3.28 or newer, for LightGBM; Debian 12 has 3.25. From PyPI, in a virtual environment in the cache.
+# cmake 3.18 or newer, for LightGBM; Debian 12's is. An older system gets one from PyPI, in a virtual environment in
+# the cache (LightGBM newer than 4.5, so lightgbm3-sys newer than 1.0.3, would need 3.28).
 # `build_path` in toolchain.sh puts it before the system's.
 
 install_cmake() {
-  if newer_or_same "$(cmake --version 2>/dev/null | awk 'NR == 1 { print $3 }' | grep . || echo 0)" 3.28; then return 0; fi
+  if newer_or_same "$(cmake --version 2>/dev/null | awk 'NR == 1 { print $3 }' | grep . || echo 0)" 3.18; then return 0; fi
   if [ -x "$CACHE_DIR/bin/cmake" ]; then return 0; fi
   install_from_pypi cmake cmake==3.31.10 cmake
 }

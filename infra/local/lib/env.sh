@@ -2,7 +2,7 @@
 # $HOME_DIR/env: where everything is, one NAME=value a line, for `source`, make and grep alike.
 
 # Every service of the platform, in the order of the stream. The one list.
-service_names="ingestor validator feature-builder predictor evaluator"
+service_names="ingestor validator feature-builder predictor evaluator trainer deployer drift-watcher"
 
 token() {
   if [ ! -s "$HOME_DIR/token" ]; then random_hex 24 | write_file "$HOME_DIR/token"; fi
@@ -31,8 +31,8 @@ write_env() {
     printf 'TIDEMILL_KAFKA=127.0.0.1:%s\n' "$(port_of kafka)"
     printf 'TIDEMILL_REDIS=127.0.0.1:%s\n' "$(port_of redis)"
     printf 'TIDEMILL_REGISTRY=http://127.0.0.1:%s\n' "$(port_of registry)"
-    printf 'TIDEMILL_OTLP=http://127.0.0.1:%s\n' "$(port_of otlp)"
-    printf 'TIDEMILL_OTLP_HTTP=http://127.0.0.1:%s\n' "$(port_of otlp_http)"
+    printf 'TIDEMILL_OTLP=http://127.0.0.1:%s\n' "$(port_of otlp_http)"
+    printf 'TIDEMILL_OTLP_GRPC=http://127.0.0.1:%s\n' "$(port_of otlp)"
     printf 'TIDEMILL_STORE=%s\n' "$(as_file_url "$DATA_DIR/store")"
     for name in $service_names; do
       printf '%s=http://127.0.0.1:%s\n' "$(as_variable "$name")" "$(port_of "$name")"

@@ -32,6 +32,15 @@ const BROKER_RECOVERY: Duration = Duration::from_secs(30);
 /// How long what was held up may take to drain.
 const DRAIN: &str = "60s";
 const UNKNOWN_ID: u32 = 2_000_000_000;
+/// Weeks become days, so that models are trained, judged and deployed while services are killed.
+const LEARNING: [(&str, &str); 3] = [
+    ("labels: { horizon: 7d }", "labels: { horizon: 1d }"),
+    ("every: 28d, on: [drift, spec_change], history: 28d, validation: 7d", "every: 1d, on: [drift], history: 6d, validation: 1d"),
+    (
+        "num_leaves: [8, 16], learning_rate: [0.1], min_data_in_leaf: [50], num_iterations: { max: 150 }",
+        "num_leaves: [8], num_iterations: [40]",
+    ),
+];
 const ENTITIES: [&str; 2] = ["customer", "terminal"];
 const PARTITIONS: i32 = 4;
 
@@ -110,10 +119,40 @@ fn check_rejects(stack: &Stack, pipeline: &Pipeline, hostile: &Written) -> u64 {
     duplicates
 }
 
+/// Every training ended once, every model was judged once and registered once, and deployments have no gap.
+fn check_models(stack: &Stack, pipeline: &Pipeline) -> usize {
+    let all = |topic: &str| {
+        let records = stack.reader().read(topic).unwrap().into_iter().map(|record| record.value);
+        records.filter(|value| value["pipeline"] == pipeline.name.as_str()).collect::<Vec<_>>()
+    };
+    let trained =
+        |candidates: &[serde_json::Value]| -> Vec<i64> { candidates.iter().filter_map(|c| c["model"]["version"].as_i64()).collect() };
+    let versions = trained(&all("tidemill.candidates"));
+    assert!(!versions.is_empty(), "no model was trained");
+    assert_eq!(versions, (1..=versions.len() as i64).collect::<Vec<_>>(), "each version once, in order");
+    until_holds("every model has been judged and registered", Duration::from_secs(60), || {
+        let judged: Vec<i64> = all("tidemill.evaluations").iter().filter_map(|e| e["challenger"]["version"].as_i64()).collect();
+        let events = all("tidemill.registry");
+        let registered: Vec<i64> =
+            events.iter().filter(|e| e["kind"] == "registered").filter_map(|e| e["model"]["version"].as_i64()).collect();
+        let versions = trained(&all("tidemill.candidates"));
+        assert!(judged.len() <= versions.len() && registered.len() <= versions.len(), "{judged:?} judged, {registered:?} registered");
+        Ok(judged == versions && registered == versions)
+    })
+    .unwrap();
+    let deployments: Vec<i64> = all("tidemill.deployments").iter().filter_map(|d| d["number"].as_i64()).collect();
+    assert_eq!(deployments, (1..=deployments.len() as i64).collect::<Vec<_>>(), "each number once, in order");
+    versions.len()
+}
+
 #[test]
 fn nothing_is_lost_or_doubled_whatever_is_killed() {
     let mut stack = Stack::new("kill").unwrap();
-    let pipeline = stack.apply("payments").unwrap();
+    let mut pipeline = Pipeline::copy(&stack.environment, "payments", "kill").unwrap();
+    for (from, to) in LEARNING {
+        pipeline.edit(from, to).unwrap();
+    }
+    pipeline.apply_again(&stack.tidemill()).unwrap();
     stack.start_all().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let events = payments::file(&stack.environment, &stack.tidemill(), folder.path()).unwrap();
@@ -157,9 +196,11 @@ fn nothing_is_lost_or_doubled_whatever_is_killed() {
     assert_eq!(readings.faults, Vec::<String>::new(), "watermarks fell");
     assert_eq!(readings.last.len(), ENTITIES.len() * PARTITIONS as usize, "{readings:?}");
     let duplicates = check_rejects(&stack, &pipeline, &hostile);
+    let learned = check_models(&stack, &pipeline);
     let outcomes = stack.reader().read(&pipeline.topic("outcomes")).unwrap();
     assert_eq!(outcomes.len() as u64, EVENTS, "one outcome for each label");
     say(format!("{EVENTS} payments, {HOSTILE} hostile records, {duplicates} sent again, {} readings of watermarks", readings.polls));
+    say(format!("{learned} models were trained"));
     report(&kills, broker);
     stack.services.stop_all().unwrap();
 }

@@ -1,5 +1,8 @@
-//! What the evaluator commits beside an offset: how far its own outputs go.
+//! What the evaluator commits beside an offset, how far its own outputs go, and what it reads back of them.
 
+use compact_str::CompactString;
+use serde::Deserialize;
+use tidemill_events::records::SourceRecord;
 use tidemill_stream::metadata::{put_varint, take_varint};
 
 /// Offsets of the last records that the task wrote to its partition.
@@ -27,6 +30,21 @@ impl Last {
         let mut offset = || take_varint(bytes).map(|v| v.checked_sub(1).map(|v| v as i64));
         Some(Self { outcome: offset()?, reject: offset()? })
     }
+}
+
+/// What a restore needs of an outcome.
+#[derive(Deserialize)]
+pub(crate) struct WrittenOutcome {
+    pub(crate) event_id: CompactString,
+    pub(crate) event_time: i64,
+    pub(crate) label: f64,
+    pub(crate) source: SourceRecord,
+}
+
+/// What a restore needs of a reject.
+#[derive(Deserialize)]
+pub(crate) struct WrittenReject {
+    pub(crate) source: SourceRecord,
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! The evaluator's settings.
 
-use tidemill_service::config::Common;
+use tidemill_service::config::{Common, Store};
 
-/// Joins each label to the prediction of its event, once
+/// Joins each label to the prediction of its event, once; measures decisions, and judges models
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "tidemill-evaluator", version)]
 pub struct Config {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    pub(crate) store: Store,
 
     /// Break a rule of exactly-once; only in builds for tests
     #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]

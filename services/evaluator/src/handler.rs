@@ -1,11 +1,11 @@
 //! The pure task. in: `<p>.predictions`, `<p>.labels` · out: `<p>.outcomes`, `<p>.rejected`, and the hop input of every
 //! entity with a feature on the label.
 
-use crate::checkpoint::Last;
+use crate::checkpoint::{Last, WrittenOutcome, WrittenReject};
 use crate::join::{Awaiting, Fate, Join, Label, Refusal};
+use crate::lanes::Passing;
 use crate::reasons;
 use compact_str::CompactString;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -15,7 +15,8 @@ use tidemill_events::partition::partition_of;
 use tidemill_events::records::{ModelRef, Reject, SourceRecord};
 use tidemill_events::{Outcome, PredictionOutcome, Source, Stage, Value, time, wire};
 use tidemill_pipeline::Pipeline;
-use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
+use tidemill_pipeline::learning::Labels;
+use tidemill_stream::{Delivered, Error, Outputs, Record, Task, Traceparent};
 
 /// Inputs as [`Record::topic`] tells them: predictions, labels (1), and in a restore what the task itself has written.
 pub(crate) const PREDICTIONS: usize = 0;
@@ -26,6 +27,9 @@ pub(crate) const WRITTEN_REJECTS: usize = 3;
 const OUTCOMES: usize = 0;
 const REJECTED: usize = 1;
 const FIRST_HOP: usize = 2;
+
+/// Most outcomes and rejects that follow from the clocks at a time.
+const DUE: usize = 1_000;
 
 /// How much of a rejected record is kept, bytes.
 const ORIGINAL: usize = 1024;
@@ -50,10 +54,12 @@ pub trait Schemas: Send {
 pub struct Shared {
     /// The pipeline.
     pub pipeline: Arc<Pipeline>,
-    /// How long after its event a label counts, microseconds.
-    pub horizon: i64,
+    /// How long after its event a label counts, and the label of an event that has none by then.
+    pub labels: Labels,
     /// The topic of labels.
     pub topic: CompactString,
+    /// The topic of predictions: a default label names the prediction's record as its source.
+    pub predictions_topic: CompactString,
     /// Codec of the predictions.
     pub predictions: PredictionCodec,
     /// Codec of the outcomes.
@@ -80,27 +86,17 @@ pub struct EvaluatorTask {
     model: Arc<ModelRef>,
 }
 
-/// What a restore needs of an outcome.
-#[derive(Deserialize)]
-struct WrittenOutcome {
-    event_id: CompactString,
-    event_time: i64,
-    label: f64,
-    source: SourceRecord,
-}
-
-/// What a restore needs of a reject.
-#[derive(Deserialize)]
-struct WrittenReject {
-    source: SourceRecord,
-}
-
 fn fault(error: codec::Error) -> Error {
     Error::Fatal(error.to_string())
 }
 
 fn not_ours(error: wire::Error) -> Error {
     Error::Fatal(format!("not written by Tidemill: {error}"))
+}
+
+/// The trace to link to later. Anybody may write labels, with headers of any length.
+fn trace(record: &Record<'_>) -> Option<Box<[u8]>> {
+    record.traceparent.filter(|text| text.len() == size_of::<Traceparent>()).map(Box::from)
 }
 
 /// Why a record is not a label, or a label is not taken: code and detail.
@@ -113,7 +109,7 @@ impl EvaluatorTask {
     /// [`Error::Fatal`] when the checkpoint cannot be read.
     pub fn new(shared: Shared, schemas: Box<dyn Schemas>, partition: i32, checkpoint: &[u8]) -> Result<Self, Error> {
         let last = Last::decode(checkpoint).ok_or_else(|| Error::Fatal(format!("partition {partition}: unreadable offset metadata")))?;
-        let join = Join::new(shared.horizon);
+        let join = Join::new(shared.labels.horizon, shared.labels.default.map(|_| shared.pipeline.source.lateness));
         Ok(Self { shared, schemas, partition, join, last, committed: last, decided: HashSet::new(), model: Arc::default() })
     }
 
@@ -128,7 +124,7 @@ impl EvaluatorTask {
         self.schemas.writer(id)?.decode(datum).map_err(fault)
     }
 
-    fn prediction(&mut self, record: &Record<'_>) -> Result<(CompactString, Awaiting), Error> {
+    fn prediction(&mut self, record: &Record<'_>) -> Result<(CompactString, Awaiting, Passing), Error> {
         let (id, datum) = wire::split(record.payload).map_err(not_ours)?;
         let codec = &self.shared.predictions;
         let writer = if id == codec.id() { codec.schema().clone() } else { self.schemas.writer(id)? };
@@ -136,15 +132,21 @@ impl EvaluatorTask {
         if prediction.model != self.model {
             self.model = prediction.model;
         }
+        // an event without the last entity goes by its id, as its record in that hop does
+        let last = prediction.entities.last().filter(|key| !key.is_empty()).unwrap_or(&prediction.event_id);
+        let task = partition_of(last.as_bytes(), self.shared.pipeline.source.partitions);
+        let passing = Passing { lane: (prediction.source.partition, task), appended_at: record.timestamp };
         let awaiting = Awaiting {
             event_time: prediction.event_time,
+            offset: record.offset,
             entities: prediction.entities.into(),
             score: prediction.score,
             decision: prediction.decision,
             route: prediction.route,
             model: self.model.clone(),
+            trace: trace(record),
         };
-        Ok((prediction.event_id, awaiting))
+        Ok((prediction.event_id, awaiting, passing))
     }
 
     /// Anybody may write labels, so what is none is told apart from what cannot be told now.
@@ -173,12 +175,20 @@ impl EvaluatorTask {
         }
         let source = self.source(record);
         let payload = record.payload.unwrap_or_default().into();
-        Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload })))
+        Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload, trace: trace(record) })))
     }
 
-    fn settle(&mut self, event_id: &CompactString, fate: Fate, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), Error> {
+    /// `trace` is that of the event.
+    fn settle(&self, event_id: &CompactString, fate: Fate, trace: Option<&[u8]>, now: i64, out: &mut Outputs) -> Result<(), Error> {
         match fate {
-            Fate::Joined(prediction, label) => self.joined(event_id, &prediction, &label, record, out).map_err(fault),
+            Fate::Joined(prediction, label) => {
+                (self.shared.told)("joined");
+                self.outcome(event_id, &prediction, &label, trace, out).map_err(fault)
+            }
+            Fate::Defaulted(prediction) => {
+                (self.shared.told)("defaulted");
+                self.outcome(event_id, &prediction, &self.default_label(&prediction), trace, out).map_err(fault)
+            }
             Fate::Refused(refusal, label) => {
                 let (reason, detail) = self.explain(refusal, event_id, &label);
                 self.reject(NoLabel(reason, detail), Some(event_id.as_bytes()), &label.source, &label.payload, now, out)
@@ -186,15 +196,27 @@ impl EvaluatorTask {
         }
     }
 
-    fn joined(
+    /// The default label of `prediction`'s event: known when the horizon was over, by the prediction itself.
+    fn default_label(&self, prediction: &Awaiting) -> Label {
+        let Labels { horizon, default } = &self.shared.labels;
+        let source = Source { topic: self.shared.predictions_topic.clone(), partition: self.partition, offset: prediction.offset };
+        let label_time = prediction.event_time.saturating_add(*horizon);
+        Label { label: default.unwrap_or_default(), label_time, source, payload: Box::default(), trace: None }
+    }
+
+    fn outcome(
         &self,
         event_id: &CompactString,
         prediction: &Awaiting,
         label: &Label,
-        record: &Record<'_>,
+        trace: Option<&[u8]>,
         out: &mut Outputs,
     ) -> Result<(), codec::Error> {
-        let Awaiting { event_time, entities, score, decision, route, model } = prediction;
+        let Awaiting { event_time, entities, score, decision, route, model, .. } = prediction;
+        // whichever came first: the span of the other, which makes the outcome, links to it
+        if let Some(other) = if label.trace.as_ref().map(AsRef::as_ref) == trace { &prediction.trace } else { &label.trace } {
+            out.link(other);
+        }
         let Label { label, label_time, source, .. } = label;
         let outcome = PredictionOutcome {
             event_id,
@@ -208,9 +230,7 @@ impl EvaluatorTask {
             route,
             model,
         };
-        let trace = record.traceparent;
         out.push(OUTCOMES, self.partition, Some(event_id.as_bytes()), trace, |bytes| self.shared.outcomes.encode(&outcome, bytes))?;
-        (self.shared.told)("joined");
         if self.shared.hops.is_empty() {
             return Ok(());
         }
@@ -235,8 +255,18 @@ impl EvaluatorTask {
         Ok(())
     }
 
+    /// Part of what the clocks have brought about: a label that comes after a long silence may end the wait of very
+    /// many events, which are then told with the next records and ticks.
+    fn due(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error> {
+        for _ in 0..DUE {
+            let Some((event_id, fate)) = self.join.due() else { break };
+            self.settle(&event_id, fate, None, now, out)?;
+        }
+        Ok(())
+    }
+
     fn explain(&self, refusal: Refusal, event_id: &str, label: &Label) -> (&'static str, String) {
-        let horizon = time::format_duration(self.shared.horizon);
+        let horizon = time::format_duration(self.shared.labels.horizon);
         match refusal {
             Refusal::Duplicate => (reasons::DUPLICATE, format!("event {event_id} has the label {} already", label.label)),
             Refusal::Conflict => (reasons::CONFLICT, format!("event {event_id} has another label than {}", label.label)),
@@ -244,6 +274,7 @@ impl EvaluatorTask {
                 let at = time::format_instant(label.label_time);
                 (reasons::LATE, format!("known at {at}, more than {horizon} after event {event_id}"))
             }
+            Refusal::Defaulted => (reasons::LATE, format!("event {event_id} has the default label already: labels known later were there")),
             Refusal::UnknownEvent => (reasons::UNKNOWN_EVENT, format!("no event {event_id} was predicted within {horizon}")),
         }
     }
@@ -280,8 +311,12 @@ impl Task for EvaluatorTask {
         match record.topic {
             WRITTEN_OUTCOMES => {
                 let written: WrittenOutcome = self.written_record(record)?;
-                self.decided.insert(written.source.offset);
-                self.join.restore_outcome(&written.event_id, written.label, written.event_time);
+                if written.source.topic == self.shared.topic {
+                    self.decided.insert(written.source.offset);
+                    self.join.restore_outcome(&written.event_id, written.label, written.event_time);
+                } else {
+                    self.join.restore_defaulted(&written.event_id, written.event_time);
+                }
             }
             WRITTEN_REJECTS => {
                 // those of events are the validator's
@@ -291,8 +326,8 @@ impl Task for EvaluatorTask {
                 }
             }
             PREDICTIONS => {
-                let (event_id, prediction) = self.prediction(record)?;
-                self.join.restore_prediction(&event_id, prediction);
+                let (event_id, prediction, passing) = self.prediction(record)?;
+                self.join.restore_prediction(&event_id, prediction, passing);
             }
             _ => {
                 if let Ok((event_id, label)) = self.label(record, record.timestamp)? {
@@ -307,8 +342,8 @@ impl Task for EvaluatorTask {
         self.join.restored();
         self.decided = HashSet::new();
         let (event_id, fate) = if record.topic == PREDICTIONS {
-            let (event_id, prediction) = self.prediction(record)?;
-            let fate = self.join.predicted(&event_id, prediction);
+            let (event_id, prediction, passing) = self.prediction(record)?;
+            let fate = self.join.predicted(&event_id, prediction, passing);
             (event_id, fate)
         } else {
             match self.label(record, now)? {
@@ -323,16 +358,14 @@ impl Task for EvaluatorTask {
             }
         };
         if let Some(fate) = fate {
-            self.settle(&event_id, fate, record, now, out)?;
+            self.settle(&event_id, fate, record.traceparent, now, out)?;
         }
-        while let Some((event_id, label)) = self.join.expired() {
-            self.settle(&event_id, Fate::Refused(Refusal::UnknownEvent, label), record, now, out)?;
-        }
-        Ok(())
+        self.due(now, out)
     }
 
-    fn tick(&mut self, _now: i64, _out: &mut Outputs) -> Result<(), Error> {
-        Ok(())
+    fn tick(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error> {
+        self.join.restored();
+        self.due(now, out)
     }
 
     fn checkpoint(&mut self, delivered: &Delivered) -> Vec<u8> {

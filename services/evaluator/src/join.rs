@@ -3,7 +3,11 @@
 //! A label waits for its prediction as long as the pipeline's horizon, a prediction for its label as long as two. Which
 //! of both comes first does not matter. Time is event time: predictions are forgotten as label times go by, labels as the
 //! predictions' times do, so a topic that is read ahead of the other loses nothing.
+//!
+//! Where the pipeline has a default label, a prediction gets it when the labels have gone by its horizon; what comes of
+//! its label after that is late.
 
+use crate::lanes::{Lanes, Passing};
 use compact_str::CompactString;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,11 +18,15 @@ use tidemill_events::records::ModelRef;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Awaiting {
     pub(crate) event_time: i64,
+    /// Offset of the prediction's record.
+    pub(crate) offset: i64,
     pub(crate) entities: Box<[CompactString]>,
     pub(crate) score: f64,
     pub(crate) decision: CompactString,
     pub(crate) route: CompactString,
     pub(crate) model: Arc<ModelRef>,
+    /// Where it is followed: the `traceparent` that the label's span links to.
+    pub(crate) trace: Option<Box<[u8]>>,
 }
 
 /// A label, and the record that brought it.
@@ -29,6 +37,8 @@ pub(crate) struct Label {
     pub(crate) source: Source,
     /// The record's value, for its reject.
     pub(crate) payload: Box<[u8]>,
+    /// Where it is followed: its `traceparent`.
+    pub(crate) trace: Option<Box<[u8]>>,
 }
 
 /// Why a label does not become an outcome.
@@ -40,17 +50,21 @@ pub(crate) enum Refusal {
     Conflict,
     /// It became known later than the horizon after its event.
     Late,
+    /// The event has the default label already.
+    Defaulted,
     /// No prediction came within the horizon.
     UnknownEvent,
 }
 
-/// What becomes of a label now.
+/// What becomes of a label, or of a prediction without one, now.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fate {
     /// It meets its prediction.
     Joined(Arc<Awaiting>, Label),
     /// It is not taken.
     Refused(Refusal, Label),
+    /// The prediction gets the default label.
+    Defaulted(Arc<Awaiting>),
 }
 
 #[derive(Debug, Clone)]
@@ -58,15 +72,17 @@ enum Entry {
     Predicted(Arc<Awaiting>),
     Held(Label),
     Joined { label: f64, event_time: i64 },
+    Defaulted { event_time: i64 },
 }
 
 /// An entry as it was before a change.
 type Undo = (CompactString, Option<Entry>);
 
-/// Largest times seen, microseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far both topics have come.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Clocks {
-    events: i64,
+    predictions: Lanes,
+    /// Largest label time, microseconds since 1970.
     labels: i64,
 }
 
@@ -74,9 +90,13 @@ struct Clocks {
 #[derive(Debug)]
 pub(crate) struct Join {
     horizon: i64,
+    /// How far label times go by an event before it gets the default label; `None`: it gets none.
+    patience: Option<i64>,
     entries: HashMap<CompactString, Entry>,
     /// Event time of what has been predicted, to be forgotten as labels go by. May name what is no longer there.
     predicted: BTreeSet<(i64, CompactString)>,
+    /// The same of what may get the default label.
+    unlabelled: BTreeSet<(i64, CompactString)>,
     /// Label time of what is held.
     held: BTreeSet<(i64, CompactString)>,
     clocks: Clocks,
@@ -87,16 +107,19 @@ pub(crate) struct Join {
 }
 
 impl Join {
-    /// Without anything, for labels that count `horizon` microseconds after their event.
-    pub(crate) fn new(horizon: i64) -> Self {
-        let clocks = Clocks { events: i64::MIN, labels: i64::MIN };
+    /// Without anything, for labels that count `horizon` microseconds after their event. With `slack` events get a
+    /// default label when label times have gone by the horizon and the slack.
+    pub(crate) fn new(horizon: i64, slack: Option<i64>) -> Self {
+        let clocks = Clocks { predictions: Lanes::default(), labels: i64::MIN };
         Self {
             horizon,
+            patience: slack.map(|slack| horizon.saturating_add(slack)),
             entries: HashMap::new(),
             predicted: BTreeSet::new(),
+            unlabelled: BTreeSet::new(),
             held: BTreeSet::new(),
+            committed: clocks.clone(),
             clocks,
-            committed: clocks,
             log: Vec::new(),
             restoring: true,
         }
@@ -106,14 +129,14 @@ impl Join {
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> (usize, usize) {
         let held = self.entries.values().filter(|e| matches!(e, Entry::Held(_))).count();
-        let joined = self.entries.values().filter(|e| matches!(e, Entry::Joined { .. })).count();
+        let joined = self.entries.values().filter(|e| matches!(e, Entry::Joined { .. } | Entry::Defaulted { .. })).count();
         (self.entries.len() - held - joined, held)
     }
 
     /// A prediction was made; its label may be here already. An id that is predicted again, after `source.dedupe`,
     /// keeps its first prediction.
-    pub(crate) fn predicted(&mut self, id: &CompactString, prediction: Awaiting) -> Option<Fate> {
-        self.clocks.events = self.clocks.events.max(prediction.event_time);
+    pub(crate) fn predicted(&mut self, id: &CompactString, prediction: Awaiting, passing: Passing) -> Option<Fate> {
+        self.clocks.predictions.pass(passing, prediction.event_time);
         let prediction = Arc::new(prediction);
         match self.entries.get(id) {
             None => {
@@ -129,7 +152,7 @@ impl Join {
                 self.set(id, Entry::Joined { label: label.label, event_time: prediction.event_time });
                 Some(Fate::Joined(prediction, label))
             }
-            Some(Entry::Predicted(_) | Entry::Joined { .. }) => None,
+            Some(Entry::Predicted(_) | Entry::Joined { .. } | Entry::Defaulted { .. }) => None,
         }
     }
 
@@ -144,6 +167,8 @@ impl Join {
             }
             Some(Entry::Held(known)) => Some(Fate::Refused(again(known.label), label)),
             Some(Entry::Joined { label: known, .. }) => Some(Fate::Refused(again(*known), label)),
+            Some(Entry::Defaulted { event_time }) if self.is_late(&label, *event_time) => Some(Fate::Refused(Refusal::Late, label)),
+            Some(Entry::Defaulted { .. }) => Some(Fate::Refused(Refusal::Defaulted, label)),
             Some(Entry::Predicted(prediction)) if self.is_late(&label, prediction.event_time) => Some(Fate::Refused(Refusal::Late, label)),
             Some(Entry::Predicted(prediction)) => {
                 let prediction = prediction.clone();
@@ -153,18 +178,35 @@ impl Join {
         }
     }
 
-    /// Forgets what has waited long enough, and gives a label whose prediction never came; to be asked until there
-    /// is none.
-    pub(crate) fn expired(&mut self) -> Option<(CompactString, Label)> {
+    /// What the clocks have brought about: a prediction that gets the default label, a label whose prediction never
+    /// came. Forgets what has waited long enough. To be asked until there is none.
+    pub(crate) fn due(&mut self) -> Option<(CompactString, Fate)> {
+        if let Some(defaulted) = self.defaulted() {
+            return Some(defaulted);
+        }
         self.forget();
-        let (horizon, now) = (self.horizon, self.clocks.events);
+        let (horizon, now) = (self.horizon, self.clocks.predictions.reached());
         while let Some((label_time, id)) = pop_if(&mut self.held, |time| time.saturating_add(horizon) < now) {
             if let Some(Entry::Held(label)) = self.entries.get(&id)
                 && label.label_time == label_time
             {
                 let label = label.clone();
                 self.remove(&id);
-                return Some((id, label));
+                return Some((id, Fate::Refused(Refusal::UnknownEvent, label)));
+            }
+        }
+        None
+    }
+
+    fn defaulted(&mut self) -> Option<(CompactString, Fate)> {
+        let (patience, now) = (self.patience?, self.clocks.labels);
+        while let Some((event_time, id)) = pop_if(&mut self.unlabelled, |time| time.saturating_add(patience) < now) {
+            if let Some(Entry::Predicted(prediction)) = self.entries.get(&id)
+                && prediction.event_time == event_time
+            {
+                let prediction = prediction.clone();
+                self.set(&id, Entry::Defaulted { event_time });
+                return Some((id, Fate::Defaulted(prediction)));
             }
         }
         None
@@ -175,9 +217,14 @@ impl Join {
         self.put(id.clone(), Entry::Joined { label, event_time });
     }
 
+    /// Takes up an outcome with the default label. As [`Join::restore_outcome`].
+    pub(crate) fn restore_defaulted(&mut self, id: &CompactString, event_time: i64) {
+        self.put(id.clone(), Entry::Defaulted { event_time });
+    }
+
     /// Takes up a prediction that is done. Predictions come before the labels of a restore.
-    pub(crate) fn restore_prediction(&mut self, id: &CompactString, prediction: Awaiting) {
-        self.predicted(id, prediction);
+    pub(crate) fn restore_prediction(&mut self, id: &CompactString, prediction: Awaiting, passing: Passing) {
+        self.predicted(id, prediction, passing);
     }
 
     /// Takes up a label that is done. One that is not `decided`, so neither in an outcome nor refused, is held: if its
@@ -200,7 +247,7 @@ impl Join {
     /// All changes last.
     pub(crate) fn commit(&mut self) {
         self.log.clear();
-        self.committed = self.clocks;
+        self.committed.clone_from(&self.clocks);
     }
 
     /// All changes since the last commit never happened.
@@ -215,7 +262,7 @@ impl Join {
                 }
             }
         }
-        self.clocks = self.committed;
+        self.clocks.clone_from(&self.committed);
     }
 
     fn is_late(&self, label: &Label, event_time: i64) -> bool {
@@ -223,11 +270,16 @@ impl Join {
     }
 
     fn forget(&mut self) {
-        let (horizon, now) = (self.horizon.saturating_mul(2), self.clocks.labels);
-        while let Some((event_time, id)) = pop_if(&mut self.predicted, |time| time.saturating_add(horizon) < now) {
+        let now = self.clocks.labels;
+        // an event gets the default label before it is forgotten
+        if self.patience.is_some_and(|patience| self.unlabelled.first().is_some_and(|(time, _)| time.saturating_add(patience) < now)) {
+            return;
+        }
+        let kept = self.horizon.saturating_mul(2).max(self.patience.unwrap_or_default());
+        while let Some((event_time, id)) = pop_if(&mut self.predicted, |time| time.saturating_add(kept) < now) {
             let waits = match self.entries.get(&id) {
                 Some(Entry::Predicted(prediction)) => prediction.event_time == event_time,
-                Some(Entry::Joined { event_time: known, .. }) => *known == event_time,
+                Some(Entry::Joined { event_time: known, .. } | Entry::Defaulted { event_time: known }) => *known == event_time,
                 Some(Entry::Held(_)) | None => false,
             };
             if waits {
@@ -249,10 +301,19 @@ impl Join {
 
     fn put(&mut self, id: CompactString, entry: Entry) {
         match &entry {
-            Entry::Predicted(prediction) => self.predicted.insert((prediction.event_time, id.clone())),
-            Entry::Joined { event_time, .. } => self.predicted.insert((*event_time, id.clone())),
-            Entry::Held(label) => self.held.insert((label.label_time, id.clone())),
-        };
+            Entry::Predicted(prediction) => {
+                if self.patience.is_some() {
+                    self.unlabelled.insert((prediction.event_time, id.clone()));
+                }
+                self.predicted.insert((prediction.event_time, id.clone()));
+            }
+            Entry::Joined { event_time, .. } | Entry::Defaulted { event_time } => {
+                self.predicted.insert((*event_time, id.clone()));
+            }
+            Entry::Held(label) => {
+                self.held.insert((label.label_time, id.clone()));
+            }
+        }
         self.entries.insert(id, entry);
     }
 }

@@ -1,38 +1,51 @@
 //! The evaluator: joins each label to the prediction of its event, once, in whatever order they come; the outcome goes to
 //! `<p>.outcomes` and to every hop with a feature on the label. What is no label, or not the first, is rejected.
 //!
-//! `handler` is the pure task, `join` what waits for what, `checkpoint` what is committed beside the offsets; this file
-//! wires them to Kafka.
+//! `handler` is the pure task of the join, `join` what waits for what, `checkpoint` what is committed beside the offsets.
+//! `performance` measures what came of the decisions, `judge` compares candidates with the champion, by the models of
+//! `vault`; `observers` wires both to Kafka, this file the join.
 
 mod checkpoint;
 mod config;
 mod handler;
 mod join;
+mod judge;
+mod lanes;
+mod observers;
+mod performance;
 pub mod reasons;
+mod vault;
 
 pub use config::Config;
 pub use handler::{EvaluatorTask, Schemas, Shared};
 
 use anyhow::Context as _;
+use observers::Observers;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
 use std::time::Duration;
+use tidemill_artefacts::ArtefactStore;
 use tidemill_events::codec::{AvroSchema, HopCodec, OutcomeCodec, PredictionCodec, RawReader};
 use tidemill_events::topics::{PerPipeline, group, subject};
 use tidemill_events::{Layout, RecordSchema};
 use tidemill_kafka::pipelines::Follower;
 use tidemill_kafka::registry::{Blocking, Registry};
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
+use tidemill_pipeline::learning;
 use tidemill_service::metrics::Labels;
 use tidemill_service::{Context, Service};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::Until;
 use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
 use tidemill_task_sets::{Applied, RawSchemas, TaskSet, WriterSchemas, lookup, supervise};
+use vault::Artefacts;
 
 /// The stage's name, as it is in `from` and in the group.
 const STAGE: &str = "evaluator";
+
+/// A writer schema by id.
+pub(crate) type Writers = Box<dyn FnMut(u32) -> Result<AvroSchema, Error> + Send>;
 
 /// The service.
 pub struct Evaluator;
@@ -50,13 +63,25 @@ impl Service for Evaluator {
         let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
         let labels = Family::<Labels, Counter>::default();
         context.metrics().register(|r| r.register("labels", "What became of labels", labels.clone()));
+        let late = Family::<Labels, Counter>::default();
+        context.metrics().register(|r| r.register("outcomes", "Outcomes that came when their window was closed", late.clone()));
+        let store = ArtefactStore::open(&config.store.store).context("cannot open the object store")?;
         let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
+        let observers = Observers {
+            brokers: brokers.clone(),
+            instance,
+            clock: clock.clone(),
+            registry: registry.clone(),
+            vault: Artefacts(store),
+            late,
+        };
         let make = move |applied: &Applied| {
             // a pipeline without `labels` learns nothing
-            let Some(horizon) = applied.pipeline.learning.labels.as_ref().map(|labels| labels.horizon) else { return Ok(Vec::new()) };
-            let stage = EvaluatorStage::new(applied, horizon, &registry, labels.clone())?;
+            let Some(counting) = applied.pipeline.learning.labels.clone() else { return Ok(Vec::new()) };
+            let stage = EvaluatorStage::new(applied, counting, &registry, labels.clone())?;
             let settings = stage.settings(&brokers, instance, fault);
-            Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock.clone())])
+            let join = TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock.clone());
+            Ok([join].into_iter().chain(observers.of(&applied.pipeline)?).collect())
         };
         supervise(&context, follower, Box::new(make))?;
         Ok(axum::Router::new())
@@ -71,7 +96,7 @@ struct EvaluatorStage {
 }
 
 impl EvaluatorStage {
-    fn new(applied: &Applied, horizon: i64, registry: &Blocking, told: Family<Labels, Counter>) -> Result<Self, Error> {
+    fn new(applied: &Applied, labels: learning::Labels, registry: &Blocking, told: Family<Labels, Counter>) -> Result<Self, Error> {
         let pipeline = applied.pipeline.clone();
         let layout = &pipeline.layout;
         let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
@@ -80,8 +105,9 @@ impl EvaluatorStage {
         let rejected = AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).map_err(fault)?;
         let name = pipeline.name.clone();
         let shared = Shared {
-            horizon,
+            labels,
             topic: topic(layout, PerPipeline::Labels).into(),
+            predictions_topic: topic(layout, PerPipeline::Predictions).into(),
             predictions: PredictionCodec::new(layout, id(PerPipeline::Predictions)?).map_err(fault)?,
             outcomes: OutcomeCodec::new(layout, id(PerPipeline::Outcomes)?).map_err(fault)?,
             rejected: (rejected, id(PerPipeline::Rejected)?),

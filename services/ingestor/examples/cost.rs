@@ -14,6 +14,7 @@ use tidemill_features::HopSpec;
 use tidemill_ingestor::catalog::Catalog;
 use tidemill_ingestor::handler::{App, Settings, routes};
 use tidemill_ingestor::route::{Route, SchemaIds, Source};
+use tidemill_ingestor::sample::Sampler;
 use tidemill_ingestor::sink::Sink;
 use tidemill_kafka::append::{self, Appender, Batch, Error};
 use tidemill_service::Metrics;
@@ -104,6 +105,7 @@ async fn handling<S: Sink>(what: &str, sink: S, bodies: &[String]) -> anyhow::Re
         token: Token::new(Secret::new(TOKEN)),
         limits: Limits { size: 1 << 20, time: Duration::from_secs(10) },
         budget: Budget::new(64 << 20),
+        sampler: Sampler::new(0.001),
     };
     let router = routes(App::new(settings, Catalog::of([route]), Arc::new(sink), &Metrics::new("cost", "0")));
     let (begun, clock) = (cpu()?, Instant::now());

@@ -35,6 +35,10 @@ pub struct Config {
     /// Event ids remembered per pipeline to recognise an event that is sent again, 16 bytes each
     #[arg(long, env = "TIDEMILL_SEEN_EVENTS", value_name = "N", default_value = "1048576", value_parser = within::<0, 67_108_864>)]
     pub seen_events: usize,
+
+    /// Share of events to follow by spans, 0 to 1, among those whose sender does not say in a `traceparent`
+    #[arg(long, env = "TIDEMILL_TRACE_RATIO", value_name = "RATIO", default_value = "0.001", value_parser = ratio)]
+    pub trace_ratio: f64,
 }
 
 impl AsRef<Common> for Config {
@@ -46,6 +50,13 @@ impl AsRef<Common> for Config {
 fn within<const LEAST: usize, const MOST: usize>(text: &str) -> Result<usize, String> {
     let number: usize = text.parse().map_err(|_| format!("`{text}` is not a whole number"))?;
     if (LEAST..=MOST).contains(&number) { Ok(number) } else { Err(format!("{number} is not between {LEAST} and {MOST}")) }
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => Err(format!("`{text}` is not a number from 0 to 1")),
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +75,8 @@ mod tests {
         let config = parse(&[]).unwrap();
         assert_eq!((config.max_body_bytes, config.ack_timeout.as_secs()), (1 << 20, 20));
         assert!(parse(&["--max-body-bytes", "9000000"]).unwrap_err().contains("not between 1024 and 8388608"));
+        assert!(parse(&["--trace-ratio", "1.5"]).unwrap_err().contains("not a number from 0 to 1"));
+        assert!(parse(&["--trace-ratio", "NaN"]).is_err());
         assert!(parse(&["--body-timeout", "soon"]).unwrap_err().contains("not a duration"));
     }
 }

@@ -4,7 +4,8 @@ use crate::answer::{self, Tally};
 use crate::catalog::Catalog;
 use crate::meters::Meters;
 use crate::outcome::Outcome;
-use crate::route::{EVENTS, LABELS, Lane, Route};
+use crate::route::{self, Lane, Route};
+use crate::sample::{Sampler, trace_of};
 use crate::sink::Sink;
 use crate::split::{Records, form, split};
 use crate::work::Work;
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tidemill_kafka::append::Batch;
 use tidemill_service::Metrics;
-use tidemill_service::http::{Budget, Lease, Limits, Problem, Token, read, sampled_traceparent};
+use tidemill_service::http::{Budget, Lease, Limits, Problem, RequestSpans, Token, read};
 
 /// What bounds the handler.
 pub struct Settings {
@@ -29,7 +30,15 @@ pub struct Settings {
     pub limits: Limits,
     /// What all bodies may take together.
     pub budget: Budget,
+    /// What is followed when the caller does not say.
+    pub sampler: Sampler,
 }
+
+/// One of the two ways in: what metrics call it, its route, and where it leads.
+struct Way(&'static str, &'static str, fn(&Route) -> &Arc<Lane>);
+
+const EVENTS: Way = Way(route::EVENTS, "/v1/pipelines/{pipeline}/events", |route| &route.events);
+const LABELS: Way = Way(route::LABELS, "/v1/pipelines/{pipeline}/labels", |route| &route.labels);
 
 /// The handler's state; clones share it.
 pub struct App<S>(Arc<Inner<S>>);
@@ -58,18 +67,15 @@ struct Done {
 
 /// The routes of `app`.
 pub fn routes<S: Sink>(app: App<S>) -> Router {
-    Router::new()
-        .route("/v1/pipelines/{pipeline}/events", post(events::<S>))
-        .route("/v1/pipelines/{pipeline}/labels", post(labels::<S>))
-        .with_state(app)
+    Router::new().route(EVENTS.1, post(events::<S>)).route(LABELS.1, post(labels::<S>)).with_state(app)
 }
 
 async fn events<S: Sink>(State(app): State<App<S>>, Path(name): Path<String>, query: RawQuery, headers: HeaderMap, body: Body) -> Response {
-    app.answer(EVENTS, &name, |r| &r.events, &query, &headers, body).await
+    app.answer(&EVENTS, &name, &query, &headers, body).await
 }
 
 async fn labels<S: Sink>(State(app): State<App<S>>, Path(name): Path<String>, query: RawQuery, headers: HeaderMap, body: Body) -> Response {
-    app.answer(LABELS, &name, |r| &r.labels, &query, &headers, body).await
+    app.answer(&LABELS, &name, &query, &headers, body).await
 }
 
 impl<S: Sink> App<S> {
@@ -86,28 +92,41 @@ impl<S: Sink> App<S> {
 
     async fn answer(
         &self,
-        stage: &'static str,
+        Way(stage, path, lane): &Way,
         name: &str,
-        lane: fn(&Route) -> &Arc<Lane>,
         RawQuery(query): &RawQuery,
         headers: &HeaderMap,
         body: Body,
     ) -> Response {
         let Inner { settings, catalog, meters, .. } = &*self.0;
-        let route = settings.token.check(headers).and_then(|()| catalog.route(name));
-        let (pipeline, done) = match route {
-            Ok(route) => (Some(Arc::clone(&route.pipeline)), self.ingest(&route.pipeline, lane(&route), headers, body).await),
-            Err(problem) => (None, Err(problem)),
+        let route = match settings.token.check(headers).and_then(|()| catalog.route(name)) {
+            Ok(route) => route,
+            Err(problem) => {
+                // a stranger leaves no spans
+                meters.answered(None, stage, problem.code(), &settings.budget);
+                return problem.into_response();
+            }
         };
+        let mut spans = RequestSpans::begin("POST", path, name, headers);
+        let done = self.ingest(&route.pipeline, lane(&route), headers, body, &mut spans).await;
         let outcome = done.as_ref().map_or_else(Problem::code, |d| d.tally.outcome());
-        meters.answered(pipeline, stage, outcome, &settings.budget);
-        match done {
+        meters.answered(Some(Arc::clone(&route.pipeline)), stage, outcome, &settings.budget);
+        let response = match done {
             Ok(done) => done.into_response(is_verbose(query.as_deref())),
             Err(problem) => problem.into_response(),
-        }
+        };
+        spans.end(response.status());
+        response
     }
 
-    async fn ingest(&self, pipeline: &Arc<str>, lane: &Arc<Lane>, headers: &HeaderMap, body: Body) -> Result<Done, Problem> {
+    async fn ingest(
+        &self,
+        pipeline: &Arc<str>,
+        lane: &Arc<Lane>,
+        headers: &HeaderMap,
+        body: Body,
+        spans: &mut RequestSpans<'_>,
+    ) -> Result<Done, Problem> {
         let Inner { settings, sink, meters, requests, .. } = &*self.0;
         let form = form(headers, lane.cloud_events)?;
         let (bytes, lease) = read(headers, body, settings.limits, &settings.budget).await?;
@@ -116,16 +135,24 @@ impl<S: Sink> App<S> {
             Records::One(one) => (false, std::slice::from_ref(one)),
             Records::Batch(many) => (true, many.as_slice()),
         };
-        let mut batch = Batch::new(lane.intake.topic(), sampled_traceparent(headers).map(str::to_owned));
+        let topic = lane.intake.topic();
+        let mut batch = Batch::new(topic, spans.traceparent().map(str::to_owned));
+        let undecided = spans.is_undecided();
+        // an event's own trace comes before that of the request
+        let mut follow = |event_id: &str, own: Option<&str>| match own {
+            Some(own) => spans.join(own),
+            None if undecided && settings.sampler.follows(event_id) => spans.follow(trace_of(topic, event_id)),
+            None => None,
+        };
         let request = requests.fetch_add(1, Ordering::Relaxed);
-        let work = Work::prepare(&lane.intake, lane.memory.as_deref(), request, records, &mut batch);
+        let work = Work::prepare(&lane.intake, lane.memory.as_deref(), request, records, &mut batch, &mut follow);
         let begun = Instant::now();
         let appended = sink.append(&batch);
         drop(batch);
         let outcomes = settle(Arc::clone(lane), work, appended, lease).await?;
         let tally = Tally::of(&outcomes);
         meters.records(pipeline, lane.stage, &tally, bytes.len(), begun.elapsed());
-        Ok(Done { topic: lane.intake.topic().to_owned(), is_batch, outcomes, tally })
+        Ok(Done { topic: topic.to_owned(), is_batch, outcomes, tally })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod intake;
 mod meters;
 mod outcome;
 pub mod route;
+pub mod sample;
 mod seen;
 pub mod sink;
 mod split;
@@ -23,6 +24,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::handler::{App, Settings};
 use crate::meters::Meters;
+use crate::sample::Sampler;
 use anyhow::Context as _;
 use axum::Router;
 use std::sync::Arc;
@@ -77,6 +79,7 @@ impl Service for Ingestor {
             token: Token::new(config.write.token),
             limits: Limits { size: config.max_body_bytes, time: config.body_timeout },
             budget: Budget::new(config.in_flight_bytes),
+            sampler: Sampler::new(if config.common.otlp.is_some() { config.trace_ratio } else { 0.0 }),
         };
         let app = App::new(settings, catalog, appender, context.metrics());
         follow_upstreams(&config.common, &context, app.meters().clone())?;

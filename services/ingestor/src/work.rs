@@ -53,8 +53,16 @@ enum Step {
 
 impl Work {
     /// Prepares `records`; those that are to be appended are pushed to `batch`. `request` is a number that
-    /// no other request has.
-    pub(crate) fn prepare(intake: &Intake, memory: Option<&Memory>, request: u64, records: &[Incoming<'_>], batch: &mut Batch) -> Self {
+    /// no other request has; `follow` gives the `traceparent` that an event with this id, and this sampled trace of its
+    /// own if it brings one, goes on with in another trace than the batch's.
+    pub(crate) fn prepare(
+        intake: &Intake,
+        memory: Option<&Memory>,
+        request: u64,
+        records: &[Incoming<'_>],
+        batch: &mut Batch,
+        follow: &mut dyn FnMut(&str, Option<&str>) -> Option<String>,
+    ) -> Self {
         let mut payload = Vec::new();
         let read = |incoming: &Incoming<'_>, payload: &mut Vec<u8>| match incoming {
             Incoming::Plain(json) => intake.prepare(json, payload),
@@ -74,7 +82,10 @@ impl Work {
                     }
                 };
                 if let Step::Sent { partition, .. } = step {
-                    batch.push_traced(partition, ready.key.as_bytes(), &payload, incoming.traceparent());
+                    batch.push(partition, ready.key.as_bytes(), &payload);
+                    if let Some(traceparent) = follow(&ready.event_id, incoming.traceparent()) {
+                        batch.follow(traceparent);
+                    }
                 }
                 Record { event_id: Some(ready.event_id), step }
             }

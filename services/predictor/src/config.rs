@@ -1,6 +1,6 @@
 //! The predictor's settings.
 
-use tidemill_service::config::{Common, Redis};
+use tidemill_service::config::{Common, Redis, Store};
 
 /// Scores every feature vector on the stream, and answers over REST
 #[derive(Debug, Clone, clap::Parser)]
@@ -11,6 +11,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub(crate) redis: Redis,
+
+    #[command(flatten)]
+    pub(crate) store: Store,
 
     /// Break a rule of exactly-once; only in builds for tests
     #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]

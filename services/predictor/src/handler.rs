@@ -1,12 +1,15 @@
 //! The pure task. in: `<p>.features` · out: `<p>.predictions`.
 
-use crate::score::Scorer;
+use crate::deployments::Newest;
+use crate::in_force::InForce;
 use compact_str::CompactString;
 use std::sync::Arc;
 use tidemill_events::codec::{AvroSchema, PredictionCodec, VectorCodec};
 use tidemill_events::partition::partition_of;
 use tidemill_events::{Prediction, Vector, wire};
+use tidemill_pipeline::Pipeline;
 use tidemill_stream::{Delivered, Error, Outputs, Record, Task};
+use tokio::sync::watch;
 
 /// A writer schema by id.
 pub type Writers = Box<dyn FnMut(u32) -> Result<AvroSchema, Error> + Send>;
@@ -17,49 +20,60 @@ pub(crate) const ROUTE: &str = "default";
 /// What the tasks of a pipeline share.
 #[derive(Clone)]
 pub struct Shared {
-    /// The model in force.
-    pub scorer: Scorer,
+    /// The pipeline.
+    pub pipeline: Arc<Pipeline>,
+    /// What is deployed.
+    pub newest: watch::Receiver<Newest>,
     /// Codec of the input.
     pub vectors: VectorCodec,
     /// Codec of the output.
     pub predictions: PredictionCodec,
-    /// Partitions of every topic.
-    pub partitions: u32,
     /// Called for each vector that could not be scored.
     pub unscored: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// The predictor at one partition of `<p>.features`: it keeps nothing between records.
+/// The predictor at one partition of `<p>.features`: it keeps nothing between records but which model is in force.
 pub struct PredictorTask {
     shared: Shared,
     writers: Writers,
+    in_force: InForce,
+    /// Nothing has been predicted in the present transaction yet.
+    fresh: bool,
 }
 
 impl PredictorTask {
-    /// The task.
-    #[must_use]
-    pub fn new(shared: Shared, writers: Writers) -> Self {
-        Self { shared, writers }
+    /// The task, as `task_bytes` of the offset metadata say.
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] when they say something else.
+    pub fn new(shared: Shared, writers: Writers, task_bytes: &[u8]) -> Result<Self, Error> {
+        let in_force = InForce::new(shared.pipeline.clone(), shared.newest.clone(), task_bytes)?;
+        Ok(Self { shared, writers, in_force, fresh: true })
     }
 
-    fn predict(&self, vector: Vector, now: i64) -> Prediction {
-        let scored = self.shared.scorer.score(&vector.features);
+    fn predict(&mut self, vector: Vector, now: i64) -> Result<Prediction, Error> {
+        if self.fresh {
+            self.in_force.adopt()?;
+            self.fresh = false;
+        }
+        let scorer = self.in_force.scorer().ok_or_else(|| Error::Fatal("no model was adopted".into()))?;
+        let scored = scorer.score(&vector.features);
         if scored.score.is_nan() {
             (self.shared.unscored)();
         }
-        Prediction {
+        Ok(Prediction {
             event_id: vector.event_id,
             event_time: vector.event_time,
             source: vector.source,
             ingested_at: vector.ingested_at,
             entities: vector.entities,
             route: CompactString::const_new(ROUTE),
-            model: self.shared.scorer.model().clone(),
+            model: scorer.model().clone(),
             score: scored.score,
             decision: scored.decision,
-            reasons: Vec::new(),
+            reasons: scored.reasons,
             predicted_at: now,
-        }
+        })
     }
 }
 
@@ -73,9 +87,9 @@ impl Task for PredictorTask {
         let vectors = &self.shared.vectors;
         let writer = if id == vectors.id() { vectors.schema().clone() } else { (self.writers)(id)? };
         let vector = vectors.decode(&writer, datum).map_err(|e| Error::Fatal(e.to_string()))?;
-        let prediction = self.predict(vector, now);
+        let prediction = self.predict(vector, now)?;
         let key = prediction.event_id.as_bytes();
-        out.push(0, partition_of(key, self.shared.partitions), Some(key), record.traceparent, |bytes| {
+        out.push(0, partition_of(key, self.shared.pipeline.source.partitions), Some(key), record.traceparent, |bytes| {
             self.shared.predictions.encode(&prediction, bytes)
         })
         .map_err(|e| Error::Fatal(e.to_string()))
@@ -86,10 +100,14 @@ impl Task for PredictorTask {
     }
 
     fn checkpoint(&mut self, _delivered: &Delivered) -> Vec<u8> {
-        Vec::new()
+        self.in_force.checkpoint()
     }
 
-    fn commit(&mut self, _seq: u64, _lagging: bool) {}
+    fn commit(&mut self, _seq: u64, _lagging: bool) {
+        self.fresh = true;
+    }
 
-    fn abort(&mut self) {}
+    fn abort(&mut self) {
+        self.fresh = true;
+    }
 }

@@ -1,15 +1,19 @@
 //! The predictor: scores every vector of the stream, and single events over REST from the online store.
 //!
-//! `handler` is the pure task of the stream, `score` the model in force, `serving` what REST needs of a
-//! pipeline, `rest` the endpoint; this file wires them.
+//! `handler` is the pure task of the stream, `deployments` what is deployed, `in_force` which of it a partition's
+//! predictions are made by, `score` how; `serving` is what REST needs of a pipeline, `rest` the endpoint; this file
+//! wires them.
 
 mod config;
+mod deployments;
 mod handler;
+mod in_force;
 mod rest;
 mod score;
 mod serving;
 
 pub use config::Config;
+pub use deployments::{Deployed, Newest};
 pub use handler::{PredictorTask, Shared, Writers};
 pub use score::{Scored, Scorer};
 
@@ -18,6 +22,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
 use std::time::Duration;
+use tidemill_artefacts::ArtefactStore;
 use tidemill_events::codec::{PredictionCodec, VectorCodec};
 use tidemill_events::topics::{PerPipeline, group};
 use tidemill_kafka::pipelines::Follower;
@@ -30,6 +35,7 @@ use tidemill_service::{Context, Service};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
 use tidemill_task_sets::{Applied, TaskSet, WriterSchemas, lookup, supervise};
+use tokio::sync::watch;
 
 /// The stage's name, as it is in the group.
 const STAGE: &str = "predictor";
@@ -51,7 +57,8 @@ impl Service for Predictor {
         let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
         let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
         let store = RedisStore::new(&config.redis.redis, REDIS_TIMEOUT).context("cannot use Redis")?;
-        let routes = rest::routes(follower.applied(), store, context.clock().clone(), context.metrics());
+        let newest = follow_deployments(&config, &registry, &context)?;
+        let routes = rest::routes(follower.applied(), newest.clone(), store, context.clock().clone(), context.metrics());
 
         let unscored = Family::<Labels, Counter>::default();
         let help = "Vectors that the model could not score, decided as if above the threshold";
@@ -60,12 +67,31 @@ impl Service for Predictor {
         let make = move |applied: &Applied| {
             let settings = settings(&applied.pipeline, &brokers, instance, fault);
             let labels = Labels { pipeline: applied.pipeline.name.as_str().into(), stage: STAGE, outcome: "" };
-            let stage = PredictorStage::new(applied, &registry, unscored.get_or_create(&labels).clone())?;
+            let stage = PredictorStage::new(applied, &registry, newest.clone(), unscored.get_or_create(&labels).clone())?;
             Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock.clone())])
         };
         supervise(&context, follower, Box::new(make))?;
         Ok(routes)
     }
+}
+
+/// Follows what is deployed on a thread of its own.
+fn follow_deployments(config: &Config, registry: &Blocking, context: &Context) -> anyhow::Result<watch::Receiver<Newest>> {
+    let refused = Family::<Labels, Counter>::default();
+    let help = "Deployed models that were not served, by reason";
+    context.metrics().register(|r| r.register("models_refused", help, refused.clone()));
+    let (state, newest) = watch::channel(Newest::default());
+    let follower = deployments::Follower {
+        brokers: config.as_ref().kafka.clone(),
+        schemas: WriterSchemas::new(registry.clone(), []),
+        store: ArtefactStore::open(&config.store.store).context("cannot use the object store")?,
+        refused,
+        ready: context.readiness().check("deployments"),
+        stop: context.stop().clone(),
+        state,
+    };
+    context.spawn_thread("deployments", move || follower.run())?;
+    Ok(newest)
 }
 
 fn settings(pipeline: &Pipeline, brokers: &str, instance: u32, fault: Option<Fault>) -> Settings {
@@ -88,14 +114,14 @@ struct PredictorStage {
 }
 
 impl PredictorStage {
-    fn new(applied: &Applied, registry: &Blocking, unscored: Counter) -> Result<Self, Error> {
+    fn new(applied: &Applied, registry: &Blocking, newest: watch::Receiver<Newest>, unscored: Counter) -> Result<Self, Error> {
         let layout = &applied.pipeline.layout;
         let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
         let shared = Shared {
-            scorer: Scorer::bootstrap(applied.pipeline.clone()),
+            pipeline: applied.pipeline.clone(),
+            newest,
             vectors: VectorCodec::new(layout, lookup(registry, layout, PerPipeline::Features)?).map_err(fault)?,
             predictions: PredictionCodec::new(layout, lookup(registry, layout, PerPipeline::Predictions)?).map_err(fault)?,
-            partitions: applied.pipeline.source.partitions,
             unscored: Arc::new(move || {
                 unscored.inc();
             }),
@@ -107,8 +133,8 @@ impl PredictorStage {
 impl Stage for PredictorStage {
     type Task = PredictorTask;
 
-    fn open(&mut self, _: i32, _: &[Committed], _: &[u8], _: u64) -> Result<(PredictorTask, Vec<Restore>), Error> {
+    fn open(&mut self, _: i32, _: &[Committed], task_bytes: &[u8], _: u64) -> Result<(PredictorTask, Vec<Restore>), Error> {
         let mut schemas = WriterSchemas::new(self.registry.clone(), []);
-        Ok((PredictorTask::new(self.shared.clone(), Box::new(move |id| schemas.get(id))), Vec::new()))
+        Ok((PredictorTask::new(self.shared.clone(), Box::new(move |id| schemas.get(id)), task_bytes)?, Vec::new()))
     }
 }

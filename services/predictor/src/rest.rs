@@ -1,6 +1,7 @@
 //! `POST /v1/pipelines/{p}/predict`: the score of one event that has not been published, from the online
 //! store, in one round trip.
 
+use crate::deployments::Newest;
 use crate::handler::ROUTE;
 use crate::serving::{Entity, Found, Serving};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tidemill_events::layout::FeatureColumn;
-use tidemill_events::records::ModelRef;
+use tidemill_events::records::{ModelRef, Reason};
 use tidemill_events::{Event, Value, json as events_json, time};
 use tidemill_kafka::pipelines::Applied;
 use tidemill_online_store::{FeatureStore, Lookup, Read, RedisStore};
@@ -30,19 +31,26 @@ const REBUILD: u32 = 1;
 
 struct Rest {
     applied: watch::Receiver<Applied>,
+    newest: watch::Receiver<Newest>,
     store: RedisStore,
     clock: Arc<dyn Clock>,
-    /// Compiled pipelines by name, each for one digest and version.
+    /// Compiled pipelines by name, each for one digest, version and deployment.
     compiled: Mutex<BTreeMap<String, (String, Arc<Serving>)>>,
     seconds: Histogram,
 }
 
 /// The endpoint's routes.
-pub(crate) fn routes(applied: watch::Receiver<Applied>, store: RedisStore, clock: Arc<dyn Clock>, metrics: &Metrics) -> Router {
+pub(crate) fn routes(
+    applied: watch::Receiver<Applied>,
+    newest: watch::Receiver<Newest>,
+    store: RedisStore,
+    clock: Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> Router {
     let seconds = Histogram::new([0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0]);
     let help = "Time to answer a REST prediction";
     metrics.register(|r| r.register_with_unit("predict", help, prometheus_client::registry::Unit::Seconds, seconds.clone()));
-    let rest = Arc::new(Rest { applied, store, clock, compiled: Mutex::default(), seconds });
+    let rest = Arc::new(Rest { applied, newest, store, clock, compiled: Mutex::default(), seconds });
     Router::new().route("/v1/pipelines/{pipeline}/predict", post(predict)).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(rest)
 }
 
@@ -96,19 +104,22 @@ async fn predict(
 impl Rest {
     fn serving(&self, name: &str) -> Result<Arc<Serving>, Problem> {
         let applied = self.applied.borrow();
-        if !applied.caught_up {
-            return Err(unavailable("the applied pipelines have not been read yet".into()));
+        let newest = self.newest.borrow();
+        if !applied.caught_up || !newest.caught_up {
+            return Err(unavailable("the applied pipelines and their deployments have not been read yet".into()));
         }
+        let deployed = newest.deployed.get(name);
         let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown_pipeline", format!("no pipeline {name:?} is applied"));
         let record = applied.pipelines.get(name).ok_or_else(unknown)?;
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((digest, serving)) = compiled.get(name)
             && *digest == record.digest
             && serving.version == record.pipeline_version
+            && serving.deployment == deployed.map_or(0, |d| d.number)
         {
             return Ok(serving.clone());
         }
-        let serving = Serving::new(record).map(Arc::new).map_err(|diagnostics| {
+        let serving = Serving::new(record, deployed).map(Arc::new).map_err(|diagnostics| {
             let why: Vec<String> = diagnostics.iter().map(|d| d.message.clone()).collect();
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "pipeline_not_served", why.join("; "))
         })?;
@@ -140,6 +151,8 @@ struct Answer<'a> {
     decision: String,
     route: &'static str,
     model: &'a ModelRef,
+    deployment: i64,
+    reasons: Vec<Reason>,
     features: Features<'a>,
     entities: BTreeMap<&'a str, EntityAnswer<'a>>,
     warnings: Vec<String>,
@@ -190,6 +203,8 @@ fn answer<'a>(
         decision: scored.decision.to_string(),
         route: ROUTE,
         model: serving.scorer.model(),
+        deployment: serving.deployment,
+        reasons: scored.reasons,
         features: Features { columns: &serving.pipeline.layout.features, values: features },
         entities: told,
         warnings,

@@ -1,35 +1,58 @@
-//! From a feature vector to a score and a decision, and who made it.
+//! From a feature vector to a score, a decision, its reasons, and who made it.
 
 use compact_str::CompactString;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use tidemill_events::Value;
-use tidemill_events::records::ModelRef;
+use tidemill_events::layout::FeatureType;
+use tidemill_events::records::{ModelRef, Reason};
+use tidemill_events::{Layout, Value};
+use tidemill_model::Scorer as Trained;
 use tidemill_pipeline::Pipeline;
 
-/// The model in force: until one is trained, the pipeline's `bootstrap` expression.
+/// A model in force for a pipeline.
 #[derive(Clone)]
 pub struct Scorer {
     pipeline: Arc<Pipeline>,
     model: Arc<ModelRef>,
+    by: By,
+}
+
+/// What scores.
+#[derive(Clone)]
+enum By {
+    /// The pipeline's `bootstrap` expression, until a model is trained.
+    Bootstrap,
+    /// A trained model, and at which column of the vector each of its features stands.
+    Trained { scorer: Arc<Trained>, columns: Arc<[usize]> },
 }
 
 /// A score and what follows from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
-    /// The score; NaN where the expression could not be evaluated.
+    /// The score; NaN where the vector could not be scored.
     pub score: f64,
     /// The decision.
     pub decision: CompactString,
+    /// How much each feature moved a trained model's raw score (log odds), the farthest first; only where the
+    /// decision is that at or above the threshold. They and the model's expected value add up to the raw score.
+    pub reasons: Vec<Reason>,
 }
 
 impl Scorer {
     /// The bootstrap of `pipeline`, marked as such.
     #[must_use]
     pub fn bootstrap(pipeline: Arc<Pipeline>) -> Self {
-        let digest = format!("sha256:{}", hex::encode(Sha256::digest(pipeline.bootstrap.source())));
-        let model = ModelRef { name: pipeline.name.as_str().into(), version: 0, digest, stage: "bootstrap".into() };
-        Self { pipeline, model: Arc::new(model) }
+        let model = Arc::new(pipeline.bootstrap_model());
+        Self { pipeline, model, by: By::Bootstrap }
+    }
+
+    /// A trained model on the vectors of `pipeline`.
+    ///
+    /// # Errors
+    /// When the pipeline has no such number among its features.
+    pub fn trained(pipeline: Arc<Pipeline>, model: Arc<ModelRef>, scorer: Arc<Trained>) -> Result<Self, String> {
+        let column = |name: &String| column_of(&pipeline.layout, name).ok_or_else(|| format!("the pipeline has no number `{name}`"));
+        let columns = scorer.features().iter().map(column).collect::<Result<_, _>>()?;
+        Ok(Self { pipeline, model, by: By::Trained { scorer, columns } })
     }
 
     /// Who scores.
@@ -39,12 +62,39 @@ impl Scorer {
     }
 
     /// Scores a vector, its columns in the order of the layout. What cannot be scored (an error, null or
-    /// NaN) gets the decision for scores above the threshold: somebody should look at it.
+    /// NaN of the bootstrap) gets the decision for scores above the threshold: somebody should look at it.
     #[must_use]
     pub fn score(&self, features: &[Value]) -> Scored {
-        let score = self.pipeline.bootstrap.eval(features).ok().and_then(|v| v.as_f64()).unwrap_or(f64::NAN);
         let decision = &self.pipeline.decision;
-        let word = if score < decision.threshold { &decision.below } else { &decision.above };
-        Scored { score, decision: word.as_str().into() }
+        match &self.by {
+            By::Bootstrap => {
+                let score = self.pipeline.bootstrap.eval(features).ok().and_then(|v| v.as_f64()).unwrap_or(f64::NAN);
+                let word = if score < decision.threshold { &decision.below } else { &decision.above };
+                Scored { score, decision: word.as_str().into(), reasons: Vec::new() }
+            }
+            By::Trained { scorer, columns } => {
+                let row: smallvec::SmallVec<[f64; 32]> = columns.iter().map(|c| features[*c].as_f64().unwrap_or(f64::NAN)).collect();
+                let score = scorer.score(&row);
+                if score < decision.threshold {
+                    return Scored { score, decision: decision.below.as_str().into(), reasons: Vec::new() };
+                }
+                Scored { score, decision: decision.above.as_str().into(), reasons: reasons(scorer, &row) }
+            }
+        }
     }
+}
+
+/// The column of the number `name`.
+fn column_of(layout: &Layout, name: &str) -> Option<usize> {
+    layout.features.iter().position(|column| column.name == name && column.ty == FeatureType::Double)
+}
+
+fn reasons(scorer: &Trained, row: &[f64]) -> Vec<Reason> {
+    let contributions = scorer.contributions(row).into_iter().zip(scorer.features());
+    let mut reasons: Vec<Reason> = contributions
+        .filter(|(contribution, _)| *contribution != 0.0)
+        .map(|(contribution, feature)| Reason { feature: feature.as_str().into(), contribution })
+        .collect();
+    reasons.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
+    reasons
 }

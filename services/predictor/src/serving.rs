@@ -1,5 +1,6 @@
 //! What REST needs of a pipeline: how to read a request, which states to ask for, how to finish a vector.
 
+use crate::deployments::Deployed;
 use crate::score::Scorer;
 use compact_str::CompactString;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ const GENERATION: u32 = 1;
 pub(crate) struct Serving {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) version: i32,
+    /// Number of the deployment that answers; 0 is none, the bootstrap.
+    pub(crate) deployment: i64,
     pub(crate) scorer: Scorer,
     reader: Reader,
     hops: Vec<Hop>,
@@ -39,7 +42,7 @@ pub(crate) struct Found {
 }
 
 impl Serving {
-    pub(crate) fn new(record: &records::Pipeline) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn new(record: &records::Pipeline, deployed: Option<&Deployed>) -> Result<Self, Vec<Diagnostic>> {
         let pipeline = Arc::new(tidemill_pipeline::from_record(record)?);
         let hops = pipeline.hops.iter().enumerate();
         let hops = hops.map(|(position, spec)| Hop::new(spec.clone(), position, &pipeline.layout.event));
@@ -50,9 +53,11 @@ impl Serving {
         for slot in [pipeline.source.id, pipeline.source.time] {
             schema.fields[slot].nullable = true;
         }
+        let trained = deployed.and_then(|d| Scorer::trained(pipeline.clone(), d.model.clone(), d.scorer.clone()?).ok());
         Ok(Self {
             version: record.pipeline_version,
-            scorer: Scorer::bootstrap(pipeline.clone()),
+            deployment: deployed.map_or(0, |d| d.number),
+            scorer: trained.unwrap_or_else(|| Scorer::bootstrap(pipeline.clone())),
             reader: Reader::new(schema),
             hops,
             pipeline,
@@ -137,7 +142,7 @@ mod tests {
             event_schema: event_schema.into(),
             applied_at: 0,
         };
-        Serving::new(&record).unwrap()
+        Serving::new(&record, None).unwrap()
     }
 
     fn outcome(offset: i64, event_time: i64, label: f64) -> Outcome {

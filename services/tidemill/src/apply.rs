@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let cluster = Cluster::new(&args.connection)?;
     check_metadata_limit(&cluster, &pipeline)?;
     check_upstream(&cluster, &pipeline)?;
-    create_topics(&cluster, &[TopicSpec { name: Control::Pipelines.name().into(), partitions: 1, compacted: true }])?;
+    create_topics(&cluster, &Control::ALL.map(|c| TopicSpec { name: c.name().into(), partitions: 1, compacted: c.is_compacted() }))?;
     // from here on no other apply of this pipeline can write: if one tries, ours fails
     let publisher = Publisher::new(&cluster.brokers, cluster.registry.clone(), &pipeline.name)?;
     let applied = publisher.applied()?;

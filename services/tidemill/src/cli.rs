@@ -1,7 +1,7 @@
 //! The commands, and which module does each.
 
 use crate::output::Exit;
-use crate::{apply, check, completions, demo, explain, generate, publish, status, trace, verify, wait};
+use crate::{apply, check, completions, demo, explain, generate, inject, models, publish, status, trace, train, verify, wait};
 use clap::{Parser, Subcommand};
 
 /// Streams of raw events in, predictions out, exactly once
@@ -25,6 +25,9 @@ enum Command {
     /// Generate event files
     #[command(subcommand)]
     Generate(generate::Command),
+    /// Change the world in an event file from some day on, to see drift being found
+    #[command(subcommand)]
+    Inject(inject::Command),
     /// Show it all: payments published, predicted, watched, verified
     Demo(demo::Args),
     /// Wait until every stage of a pipeline has done all its input
@@ -35,6 +38,11 @@ enum Command {
     Trace(trace::Args),
     /// Show what is applied, how far it is, and whether the services are well
     Status(status::Args),
+    /// Models: what became of each; approve, reject, roll back
+    #[command(subcommand)]
+    Models(models::Command),
+    /// Ask for a training of a pipeline's model, or call it off
+    Train(train::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -51,11 +59,14 @@ impl Cli {
             Command::Explain(args) => explain::run(args),
             Command::Publish(args) => publish::run(args),
             Command::Generate(command) => generate::run(command),
+            Command::Inject(command) => inject::run(command),
             Command::Demo(args) => demo::run(args),
             Command::Wait(args) => wait::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Trace(args) => trace::run(args),
             Command::Status(args) => status::run(args),
+            Command::Models(command) => models::run(command),
+            Command::Train(args) => train::run(args),
             Command::Completions(args) => completions::run(args),
         }
     }

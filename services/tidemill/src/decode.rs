@@ -1,6 +1,7 @@
 //! Decodes the records of a pipeline's topics, each by the schema it was written under.
 
 use anyhow::{Context, anyhow};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, HashMap};
 use tidemill_events::codec::{AvroSchema, HopCodec, PredictionCodec, RawReader, VectorCodec};
 use tidemill_events::records::{Label, Reject, SourceRecord};
@@ -20,7 +21,7 @@ pub struct Outcome {
     pub label: f64,
     /// When it became known, microseconds since 1970.
     pub label_time: i64,
-    /// The label record.
+    /// The label's record; the prediction's, if it is the default label.
     pub source: SourceRecord,
 }
 
@@ -129,6 +130,15 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::hop`].
     pub fn outcome(&mut self, payload: Option<&[u8]>) -> anyhow::Result<Outcome> {
+        let (writer, datum) = self.writer(payload)?;
+        Ok(writer.decode(datum)?)
+    }
+
+    /// A record of the control plane, or of a window.
+    ///
+    /// # Errors
+    /// As [`Decoder::hop`].
+    pub fn control<T: DeserializeOwned>(&mut self, payload: Option<&[u8]>) -> anyhow::Result<T> {
         let (writer, datum) = self.writer(payload)?;
         Ok(writer.decode(datum)?)
     }

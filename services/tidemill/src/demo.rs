@@ -1,8 +1,9 @@
-//! `tidemill demo`: 90 days of payments in two minutes, watched, supervised and verified.
+//! `tidemill demo`: 90 days of payments in two and a half minutes, watched, supervised and verified; a model is learned on the way.
 
 mod lag;
 mod latency;
 mod live;
+mod news;
 mod process;
 mod seen;
 mod stream;
@@ -14,6 +15,7 @@ mod watch;
 use crate::cli::Cli;
 use crate::connect::{self, Cluster};
 use crate::generate::{Payment, Process};
+use crate::inject::{Injection, Kind};
 use crate::output::{Exit, count};
 use crate::publish::{Destination, Ingestor, Job, Pace, Shape};
 use crate::stages::stages;
@@ -21,6 +23,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use lag::Lag;
 use live::Live;
+use rust_decimal::Decimal;
 use seen::Seen;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +32,7 @@ use std::time::Duration;
 use stream::{Stream, bad_records};
 use summary::Place;
 use supervisor::Supervisor;
-use tidemill_events::time::parse_duration;
+use tidemill_events::time::{DAY, format_instant, parse_duration};
 use tidemill_events::topics::PerPipeline;
 use tidemill_pipeline::Pipeline;
 use watch::Watch;
@@ -48,7 +51,7 @@ pub struct Args {
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3_650))]
     days: u32,
     /// How long publishing takes
-    #[arg(long, default_value = "110s", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, default_value = "150s", value_name = "DURATION", value_parser = parse_duration)]
     duration: i64,
     /// Same seed, same payments
     #[arg(long, default_value_t = 0)]
@@ -71,8 +74,10 @@ pub struct Args {
 /// When a step cannot be done. That a promise does not hold is a result, not an error.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let program = std::env::current_exe().context("this program cannot be found")?;
-    let payments: Arc<[Payment]> = Process { seed: args.seed, ..Process::handbook(args.days) }.payments().into();
-    args.introduce(payments.len());
+    let mut payments = Process { seed: args.seed, ..Process::handbook(args.days) }.payments();
+    let drift = args.drift(&mut payments);
+    let payments: Arc<[Payment]> = payments.into();
+    args.introduce(payments.len(), drift.as_deref());
     let mut supervisor = Supervisor::new(args.home.clone(), args.scripts.clone(), profile(&program));
 
     args.step(&["apply", &args.pipeline.to_string_lossy()])?;
@@ -91,7 +96,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let waited = args.step(&["wait", name])?;
     let restarts = supervisor.restarts;
     section("What happened", &summary::happened(&outcome, &watch.seen(), restarts));
-    section("The bootstrap rule against what the generator knows", &summary::judged(&watch.seen()));
+    section("Decisions against what the generator knows", &summary::judged(&watch.seen()));
     let verified = args.step(&["verify", name, "--acks", &acks.to_string_lossy()])?;
     if let Some(last) = payments.last() {
         let place = Place { program: &relative(&program), home: &relative(&args.home), kafka: &args.connection.kafka, pipeline: name };
@@ -103,7 +108,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 impl Args {
-    fn introduce(&self, payments: usize) {
+    fn introduce(&self, payments: usize, drift: Option<&str>) {
         let bad = bad_records(payments);
         let seconds = self.duration / 1_000_000;
         println!("The demo applies {} and publishes {} days of card payments over HTTP in about", self.pipeline.display(), self.days);
@@ -114,9 +119,26 @@ impl Args {
             count(bad as u64)
         );
         println!("records on purpose (negative amounts, an hour late, an amount that is no number).");
-        println!("The label of each payment, fraud or not, follows seven days of its time later.");
+        println!("The label of each payment, fraud or not, follows seven days of its time later. After five weeks of them");
+        println!("there is enough for the first model: it is trained, judged against the rule that decides until then,");
+        println!("and deployed if every gate of the file lets it.");
+        if let Some(day) = drift {
+            println!("From {day} on all amounts are half as high again: the drift is to be found, and answered by a training.");
+        }
         println!("Then it waits until every stage is done, and verifies that nothing was lost, doubled or computed wrong.");
         println!("Kill any process meanwhile: it is started again. For example: kill -9 $(cat {}/pids/validator.pid)", self.home.display());
+    }
+
+    /// Lets the amounts drift for the last third of a demo that is long enough to have a model by then; the day it begins.
+    fn drift(&self, payments: &mut [Payment]) -> Option<String> {
+        let first = payments.first()?.event_time;
+        let from = first - first.rem_euclid(DAY) + i64::from(self.days * 2 / 3) * DAY;
+        if self.days < 60 {
+            return None;
+        }
+        let kind = Kind::Drift { column: "amount".into(), factor: Decimal::new(15, 1) };
+        Injection { kind, from, seed: self.seed }.payments(payments);
+        Some(format_instant(from).chars().take(10).collect())
     }
 
     /// Runs another command of this program, as one would type it.

@@ -56,7 +56,8 @@ pub struct Payments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day(pub i64);
 
-fn midnight(text: &str) -> Result<Day, String> {
+/// Midnight of the day that `text` says, such as 2018-04-01.
+pub(crate) fn midnight(text: &str) -> Result<Day, String> {
     parse_instant(&format!("{text}T00:00:00Z")).map(Day).map_err(|_| format!("`{text}` is not a day such as 2018-04-01"))
 }
 
@@ -92,16 +93,17 @@ pub fn run(command: &Command) -> anyhow::Result<Exit> {
 }
 
 /// Writes beside `path` and renames, so that a file of that name is whole.
-fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> std::io::Result<()> {
+pub(crate) fn write_whole<T>(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<T>) -> std::io::Result<T> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
     let written = File::create(&partial).map(BufWriter::new).and_then(|mut out| {
-        write(&mut out)?;
-        out.flush()
+        let written = write(&mut out)?;
+        out.flush()?;
+        Ok(written)
     });
     match written {
-        Ok(()) => fs::rename(&partial, path),
+        Ok(written) => fs::rename(&partial, path).map(|()| written),
         Err(e) => {
             // the first error is the one to report
             let _ = fs::remove_file(&partial);

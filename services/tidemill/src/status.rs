@@ -9,9 +9,14 @@ use anyhow::bail;
 use health::Health;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use tidemill_events::records;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use tidemill_events::codec::AvroSchema;
+use tidemill_events::control::Deployment;
 use tidemill_events::time::format_instant;
-use tidemill_events::topics::PerPipeline;
+use tidemill_events::topics::{Control, PerPipeline};
+use tidemill_events::{records, wire};
+use tidemill_kafka::reader::{Isolation, Scan};
 
 /// `tidemill status`.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,8 +43,8 @@ struct Pipeline {
     version: i32,
     digest: String,
     applied_at: String,
-    /// The model in force: until one is trained, the file's bootstrap expression.
-    model: &'static str,
+    /// What is deployed: a version, or the file's `bootstrap` expression.
+    model: String,
     topics: Vec<Topic>,
     stages: Vec<Stage>,
 }
@@ -73,13 +78,36 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             bail!("no pipeline `{name}` is applied: `tidemill status` lists those that are");
         }
     }
-    let pipelines = applied.values().map(|record| pipeline(&cluster, record)).collect::<anyhow::Result<_>>()?;
+    // without a pipeline there may be no such topic yet
+    let deployed = if applied.is_empty() { BTreeMap::new() } else { deployed(&cluster)? };
+    let pipelines = applied.values().map(|record| pipeline(&cluster, record, &deployed)).collect::<anyhow::Result<_>>()?;
     let services = cluster.block_on(health::ask(&args.services))?;
     args.output.show(&Report { pipelines, services })?;
     Ok(Exit::Ok)
 }
 
-fn pipeline(cluster: &Cluster, record: &records::Pipeline) -> anyhow::Result<Pipeline> {
+fn serving(deployment: &Deployment) -> String {
+    if deployment.model.version == 0 { "bootstrap".into() } else { format!("version {}", deployment.model.version) }
+}
+
+/// The newest deployment of each pipeline.
+fn deployed(cluster: &Cluster) -> anyhow::Result<BTreeMap<String, Deployment>> {
+    let mut newest = BTreeMap::new();
+    let mut writers = HashMap::new();
+    let mut scan = Scan::all(&cluster.brokers, Control::Deployments.name(), Isolation::ReadCommitted)?;
+    while let Some(record) = scan.next()? {
+        let (id, datum) = wire::split(record.payload())?;
+        let schema = match writers.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(AvroSchema::parse(&cluster.registry.schema(id)?)?),
+        };
+        let deployment: Deployment = schema.decode(datum)?;
+        newest.insert(deployment.pipeline.clone(), deployment);
+    }
+    Ok(newest)
+}
+
+fn pipeline(cluster: &Cluster, record: &records::Pipeline, deployed: &BTreeMap<String, Deployment>) -> anyhow::Result<Pipeline> {
     let pipeline = compile(record)?;
     let entities = &pipeline.layout.entities;
     let topic = |topic: PerPipeline| {
@@ -97,7 +125,7 @@ fn pipeline(cluster: &Cluster, record: &records::Pipeline) -> anyhow::Result<Pip
         version: record.pipeline_version,
         digest: record.digest.clone(),
         applied_at: format_instant(record.applied_at),
-        model: "bootstrap",
+        model: deployed.get(&record.pipeline).map_or("bootstrap".into(), serving),
         topics: PerPipeline::all(entities.len()).map(topic).collect::<anyhow::Result<_>>()?,
         stages: stages(&pipeline).into_iter().map(stage).collect::<anyhow::Result<_>>()?,
     })

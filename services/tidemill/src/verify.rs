@@ -5,6 +5,7 @@
 
 mod acks;
 mod bits;
+mod champions;
 mod fold;
 mod ledger;
 mod once;
@@ -96,7 +97,8 @@ fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'
     let (mut ledger, reasons) = pass.ledger(ends, outcomes.as_mut(), upstream.as_mut())?;
     let (vectors, features) = pass.vectors(&ledger, ends)?;
     let mut once = vec![features];
-    once.extend(pass.predictions(&ledger, outcomes.as_mut())?);
+    let (predictions, champions) = pass.predictions(&ledger, outcomes.as_mut())?;
+    once.extend(predictions);
     let (mut online, mut outdated) = (Online::default(), 0);
     for hop in 0..pass.pipeline.hops.len() {
         let mut checker = (hop > 0).then(|| pass.once(hop));
@@ -118,7 +120,8 @@ fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'
         acks::check(path, &ledger.raw_ids(), &mut first)?;
     }
     let outcomes = outcomes.map(|outcomes| pass.outcomes(outcomes)).transpose()?;
-    merge(&mut sections, [first, online.finish()].into_iter().chain(outcomes).chain(upstream.map(Upstream::finish)));
+    let rest = outcomes.into_iter().chain(upstream.map(Upstream::finish));
+    merge(&mut sections, [first, online.finish(), champions].into_iter().chain(rest));
     merge(&mut sections, once.into_iter().map(|once| once.finish(&ledger)));
     let (raw, valid, rejected) = ledger.counts();
     Ok(Report {
@@ -136,8 +139,9 @@ fn examine(pass: &mut Pass<'_>, stages: &[Stage], ends: &[Ends], store: &Store<'
 }
 
 /// A section of every invariant, nothing checked.
-fn blank() -> [Section; 5] {
-    [Invariant::Ledger, Invariant::Predictions, Invariant::Values, Invariant::Online, Invariant::Vectors].map(Section::new)
+fn blank() -> [Section; 6] {
+    use Invariant::{Champion, Ledger, Online, Predictions, Values, Vectors};
+    [Ledger, Predictions, Values, Online, Vectors, Champion].map(Section::new)
 }
 
 /// The stage that reads the topic `input`, which a hop does.

@@ -5,11 +5,13 @@
 //! lacks gets its default, what we no longer know is skipped. A datum must be consumed exactly.
 
 mod hop;
+mod numbers;
 mod outcome;
 mod prediction;
 mod row;
 
 pub use hop::{HopCodec, VectorCodec};
+pub use numbers::{NumberReader, VectorHead};
 pub use outcome::OutcomeCodec;
 pub use prediction::PredictionCodec;
 pub use row::{RawReader, RawWriter};

@@ -5,7 +5,7 @@
 //! entities and features) is filled in here.
 
 use crate::schema::RecordSchema;
-use crate::topics::PerPipeline;
+use crate::topics::{Control, PerPipeline};
 use compact_str::CompactString;
 use serde_json::{Value as Json, json};
 use std::ops::Range;
@@ -92,7 +92,7 @@ impl Layout {
                 fill(&mut schema, "entities", self.entities_fields());
                 schema
             }
-            PerPipeline::Labels | PerPipeline::Rejected | PerPipeline::Quality => schema,
+            PerPipeline::Labels | PerPipeline::Rejected | PerPipeline::Quality | PerPipeline::Performance | PerPipeline::Drift => schema,
         };
         with_namespace(filled, &self.namespace()).to_string()
     }
@@ -136,9 +136,15 @@ pub fn namespace(name: &str) -> String {
 
 /// The Avro schema of the values on a control topic, as JSON text.
 #[must_use]
-pub fn control_avro(topic: crate::topics::Control) -> &'static str {
+pub fn control_avro(topic: Control) -> &'static str {
     match topic {
-        crate::topics::Control::Pipelines => include_str!("../../../schemas/tidemill.pipelines-value.avsc"),
+        Control::Pipelines => include_str!("../../../schemas/tidemill.pipelines-value.avsc"),
+        Control::Triggers => include_str!("../../../schemas/tidemill.triggers-value.avsc"),
+        Control::Candidates => include_str!("../../../schemas/tidemill.candidates-value.avsc"),
+        Control::Evaluations => include_str!("../../../schemas/tidemill.evaluations-value.avsc"),
+        Control::Registry => include_str!("../../../schemas/tidemill.registry-value.avsc"),
+        Control::Deployments => include_str!("../../../schemas/tidemill.deployments-value.avsc"),
+        Control::Alerts => include_str!("../../../schemas/tidemill.alerts-value.avsc"),
     }
 }
 
@@ -153,6 +159,8 @@ fn template(topic: PerPipeline) -> Json {
         PerPipeline::Labels => include_str!("../../../schemas/labels-value.avsc"),
         PerPipeline::Rejected => include_str!("../../../schemas/rejected-value.avsc"),
         PerPipeline::Quality => include_str!("../../../schemas/quality-value.avsc"),
+        PerPipeline::Performance => include_str!("../../../schemas/performance-value.avsc"),
+        PerPipeline::Drift => include_str!("../../../schemas/drift-value.avsc"),
     };
     serde_json::from_str(text).expect("schemas/ holds valid JSON")
 }

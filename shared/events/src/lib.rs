@@ -4,6 +4,7 @@
 //! the Avro schema it travels under (`schemas/*.avsc`) and the topic it travels on ([`topics`]).
 
 pub mod codec;
+pub mod control;
 pub mod decimal;
 pub mod event;
 pub mod json;
@@ -15,6 +16,7 @@ pub mod schema;
 pub mod time;
 pub mod topics;
 pub mod value;
+pub mod views;
 pub mod wire;
 
 pub use event::{Event, HopInput, Outcome, Prediction, PredictionOutcome, Source, Stage, Vector};

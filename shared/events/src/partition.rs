@@ -16,7 +16,9 @@ pub fn composite_key<S: AsRef<str>>(parts: &[S]) -> String {
     parts.iter().map(|p| format!("{}:{}", p.as_ref().len(), p.as_ref())).collect()
 }
 
-fn murmur2(data: &[u8]) -> u32 {
+/// Murmur2 of `data`, as Kafka's Java clients compute it.
+#[must_use]
+pub fn murmur2(data: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
     let mut h: u32 = 0x9747_b28c ^ data.len() as u32;
     let (words, tail) = data.as_chunks::<4>();

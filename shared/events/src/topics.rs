@@ -13,16 +13,20 @@ pub enum PerPipeline {
     Valid,
     /// `<p>.hop.<entity>`: [`crate::HopInput`], input of hop 1, 2, … Key: that entity. Feature-builder, evaluator (outcomes) → feature-builder.
     Hop(usize),
-    /// `<p>.features`: [`crate::Vector`]. Key: event id. Feature-builder → predictor, trainer.
+    /// `<p>.features`: [`crate::Vector`]. Key: event id. Feature-builder → predictor, trainer, drift-watcher.
     Features,
-    /// `<p>.predictions`: [`crate::records::Prediction`]. Key: event id. Predictor → downstream, evaluator.
+    /// `<p>.predictions`: [`crate::records::Prediction`]. Key: event id. Predictor → downstream, evaluator, drift-watcher.
     Predictions,
-    /// `<p>.outcomes`: [`crate::PredictionOutcome`]. Key: event id. Evaluator → trainer, people.
+    /// `<p>.outcomes`: [`crate::PredictionOutcome`]. Key: event id. Evaluator → trainer, drift-watcher, people.
     Outcomes,
     /// `<p>.rejected`: [`crate::records::Reject`]. Key: as raw. Validator (events), evaluator (labels), ingestor (an upstream's own topic) → people, re-drive.
     Rejected,
     /// `<p>.quality`: [`crate::records::Quality`]. No key. Validator → people, dashboards.
     Quality,
+    /// `<p>.performance`: [`crate::control::Performance`]. No key, partition 0. Evaluator → people, dashboards.
+    Performance,
+    /// `<p>.drift`: [`crate::control::Drift`]. No key, partition 0. Drift-watcher → people, dashboards.
+    Drift,
 }
 
 /// A topic of the control plane.
@@ -30,6 +34,18 @@ pub enum PerPipeline {
 pub enum Control {
     /// `tidemill.pipelines` (compacted): [`crate::records::Pipeline`]. Key: pipeline name. `tidemill apply` → every service.
     Pipelines,
+    /// `tidemill.triggers`: [`crate::control::Trigger`]. Key: pipeline name. `tidemill train` (through the trainer) → trainer.
+    Triggers,
+    /// `tidemill.candidates`: [`crate::control::Candidate`]. Key: pipeline name. Trainer → evaluator, deployer.
+    Candidates,
+    /// `tidemill.evaluations`: [`crate::control::Evaluation`]. Key: pipeline name. Evaluator → deployer.
+    Evaluations,
+    /// `tidemill.registry`: [`crate::control::RegistryEvent`]. Key: pipeline name. Deployer → people, audit.
+    Registry,
+    /// `tidemill.deployments` (compacted): [`crate::control::Deployment`]. Key: pipeline name. Deployer → predictor, evaluator, drift-watcher.
+    Deployments,
+    /// `tidemill.alerts`: [`crate::control::Alert`]. Key: pipeline name. Drift-watcher → trainer, people.
+    Alerts,
 }
 
 impl PerPipeline {
@@ -47,22 +63,48 @@ impl PerPipeline {
             PerPipeline::Outcomes => format!("{pipeline}.outcomes"),
             PerPipeline::Rejected => format!("{pipeline}.rejected"),
             PerPipeline::Quality => format!("{pipeline}.quality"),
+            PerPipeline::Performance => format!("{pipeline}.performance"),
+            PerPipeline::Drift => format!("{pipeline}.drift"),
         }
     }
 
     /// Every topic of a pipeline with `hops` entities.
     pub fn all(hops: usize) -> impl Iterator<Item = PerPipeline> {
-        use PerPipeline::{Features, Hop, Labels, Outcomes, Predictions, Quality, Raw, Rejected, Valid};
-        [Raw, Labels, Valid].into_iter().chain((1..hops).map(Hop)).chain([Features, Predictions, Outcomes, Rejected, Quality])
+        use PerPipeline::{Drift, Features, Hop, Labels, Outcomes, Performance, Predictions, Quality, Raw, Rejected, Valid};
+        let last = [Features, Predictions, Outcomes, Rejected, Quality, Performance, Drift];
+        [Raw, Labels, Valid].into_iter().chain((1..hops).map(Hop)).chain(last)
     }
 }
 
 impl Control {
+    /// Every topic of the control plane.
+    pub const ALL: [Control; 7] = [
+        Control::Pipelines,
+        Control::Triggers,
+        Control::Candidates,
+        Control::Evaluations,
+        Control::Registry,
+        Control::Deployments,
+        Control::Alerts,
+    ];
+
+    /// Whether only the newest record of a key is kept.
+    #[must_use]
+    pub fn is_compacted(self) -> bool {
+        matches!(self, Control::Pipelines | Control::Deployments)
+    }
+
     /// The topic's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Control::Pipelines => "tidemill.pipelines",
+            Control::Triggers => "tidemill.triggers",
+            Control::Candidates => "tidemill.candidates",
+            Control::Evaluations => "tidemill.evaluations",
+            Control::Registry => "tidemill.registry",
+            Control::Deployments => "tidemill.deployments",
+            Control::Alerts => "tidemill.alerts",
         }
     }
 }

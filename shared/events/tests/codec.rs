@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use std::sync::Arc;
-use tidemill_events::codec::{AvroSchema, HopCodec, PredictionCodec, RawReader, RawWriter, VectorCodec};
+use tidemill_events::codec::{AvroSchema, HopCodec, NumberReader, PredictionCodec, RawReader, RawWriter, VectorCodec};
 use tidemill_events::layout::{FeatureColumn, FeatureType, control_avro};
 use tidemill_events::records::{self, ModelRef, Reason};
 use tidemill_events::topics::{Control, PerPipeline};
@@ -139,6 +139,13 @@ proptest! {
         codec.encode(&vector, &mut bytes).unwrap();
         prop_assert_eq!(&codec.decode(codec.schema(), datum(&bytes, 2)).unwrap(), &vector);
 
+        let mut row = vec![7.0];
+        let head = NumberReader::new(&layout()).read(codec.schema(), datum(&bytes, 2), &mut row).unwrap();
+        prop_assert_eq!((head.event_id, head.event_time, head.merge_time), (vector.event_id.as_str(), vector.event_time, vector.merge_time));
+        prop_assert_eq!((head.raw_partition, head.hop_partition), (vector.source.partition, vector.from.partition));
+        let numbers: Vec<u64> = vector.features[..3].iter().map(|v| if let Value::Double(v) = v { *v } else { f64::NAN }.to_bits()).collect();
+        prop_assert_eq!(row.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), numbers);
+
         let model = ModelRef { name: "m".into(), version: 0, digest: "sha256:0".into(), stage: "bootstrap".into() };
         let prediction = Prediction {
             event_id: vector.event_id,
@@ -182,6 +189,9 @@ fn a_record_of_an_older_pipeline_version_reads() {
     writer.encode(&vector, &mut bytes).unwrap();
     let read = VectorCodec::new(&new, 2).unwrap().decode(writer.schema(), datum(&bytes, 1)).unwrap();
     assert_eq!(read.features, [Value::Null, Value::Double(1.0), Value::Double(2.0), Value::Null]);
+    let mut row = Vec::new();
+    NumberReader::new(&new).read(writer.schema(), datum(&bytes, 1), &mut row).unwrap();
+    assert!(row[0].is_nan() && row[1..] == [1.0, 2.0], "{row:?}");
     // and the other way round: what is no longer known is skipped
     let new = VectorCodec::new(&new, 2).unwrap();
     let vector = Vector { features: vec![Value::Double(9.0), Value::Double(1.0), Value::Double(2.0), Value::Null], ..vector };
@@ -199,7 +209,9 @@ fn every_schema_is_avro() {
         AvroSchema::parse(&json).unwrap_or_else(|e| panic!("{topic:?}: {e}\n{json}"));
         assert!(json.contains("tidemill.fraud_eu"), "{topic:?} has the pipeline's namespace");
     }
-    AvroSchema::parse(control_avro(Control::Pipelines)).unwrap();
+    for topic in Control::ALL {
+        AvroSchema::parse(control_avro(topic)).unwrap_or_else(|e| panic!("{topic:?}: {e}"));
+    }
 }
 
 #[test]

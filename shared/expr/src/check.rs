@@ -2,10 +2,10 @@
 
 mod calls;
 mod operators;
+mod variables;
 
 use crate::error::{Error, codes};
 use crate::parse::Parsed;
-use crate::suggest::did_you_mean;
 use crate::tree::Node;
 use crate::{Scope, Ty};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
@@ -75,7 +75,7 @@ impl Checker<'_> {
             Expr::Ident(name) => self.variable(e, name),
             Expr::Call(call) => self.call(e, call),
             Expr::List(_) => self.not_available(e, "a list", "lists stand on the right of `in` only: `x in [1, 2]`"),
-            Expr::Select(_) => self.not_available(e, "a field of a value", "events are flat: use the field's own name"),
+            Expr::Select(select) => self.field(e, select),
             Expr::Map(_) | Expr::Struct(_) => self.not_available(e, "a map or message", "compare fields one by one"),
             Expr::Comprehension(_) => self.not_available(e, "a macro over lists", "write the condition with `&&`, `||` and `in`"),
             Expr::Unspecified => self.fail(Error::new(codes::SYNTAX, self.parsed.range(e), "something is missing here")),
@@ -110,19 +110,6 @@ impl Checker<'_> {
         Some(Typed { exact, ..Typed::new(Node::Const(value), ty, ty == Ty::Null) })
     }
 
-    fn variable(&mut self, e: &IdedExpr, name: &str) -> Option<Typed> {
-        let variables = &self.scope.variables;
-        let Some(slot) = variables.iter().position(|v| v.name == name) else {
-            let error = Error::new(codes::UNKNOWN_VARIABLE, self.parsed.range(e), format!("`{name}` is not known here"));
-            let names = || variables.iter().map(|v| v.name.as_str());
-            let help = did_you_mean(name, names()).unwrap_or_else(|| known(names()));
-            return self.fail(error.help(help));
-        };
-        self.slots.insert(slot);
-        let variable = &variables[slot];
-        Some(Typed::new(Node::Slot(slot), variable.ty, variable.nullable))
-    }
-
     fn call(&mut self, e: &IdedExpr, call: &CallExpr) -> Option<Typed> {
         use cel::common::ast::operators as op;
         match (call.func_name.as_str(), call.args.as_slice()) {
@@ -142,15 +129,6 @@ impl Checker<'_> {
             _ => self.function(e, call),
         }
     }
-}
-
-/// The names there are, for a help text.
-fn known<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 8;
-    let names: Vec<&str> = names.collect();
-    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect();
-    format!("known here: {}{more}", shown.join(", "))
 }
 
 fn exact_decimal(text: &str, negative: bool) -> Option<Decimal> {

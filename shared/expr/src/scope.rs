@@ -52,6 +52,8 @@ impl From<&Type> for Ty {
 }
 
 /// A name an expression may use. Its slot is its index in the [`Scope`].
+///
+/// A name with a dot, `owner.field`, is written so in expressions too; `owner` alone is no variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
@@ -67,6 +69,20 @@ pub struct Variable {
 pub struct Scope {
     /// In slot order.
     pub variables: Vec<Variable>,
+}
+
+impl Scope {
+    /// The names of `owner`'s fields, without the owner.
+    pub(crate) fn fields<'a>(&'a self, owner: &'a str) -> impl Iterator<Item = &'a str> {
+        self.variables.iter().filter_map(move |v| v.name.strip_prefix(owner)?.strip_prefix('.'))
+    }
+
+    /// The owners that fields are named by, each once where its fields are beside each other.
+    pub(crate) fn owners(&self) -> Vec<&str> {
+        let mut owners: Vec<&str> = self.variables.iter().filter_map(|v| Some(v.name.split_once('.')?.0)).collect();
+        owners.dedup();
+        owners
+    }
 }
 
 impl From<&RecordSchema> for Scope {

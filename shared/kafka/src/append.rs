@@ -5,15 +5,17 @@
 
 mod batch;
 mod outcome;
+mod spans;
 
 pub use batch::{Batch, Record};
 pub use outcome::{Error, Receipt};
 
 use crate::append::outcome::Outcomes;
+use crate::append::spans::Sends;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use std::time::Duration;
 use tidemill_events::topics::Control;
@@ -40,6 +42,7 @@ const LINGER: &str = "2";
 /// An idempotent producer.
 pub struct Appender {
     producer: ThreadedProducer<Deliveries>,
+    client: String,
     fatal: watch::Receiver<Option<String>>,
 }
 
@@ -61,7 +64,7 @@ impl Appender {
     pub fn new(settings: &Settings) -> Result<Self, SetUp> {
         let (sender, fatal) = watch::channel(None);
         let producer = ThreadedProducer::from_config_and_context(&client_config(settings), Deliveries { fatal: sender })?;
-        Ok(Self { producer, fatal })
+        Ok(Self { producer, client: settings.client_id.clone(), fatal })
     }
 
     /// Hands over a batch. The records are copied: when this returns the batch is no longer needed, and
@@ -69,20 +72,20 @@ impl Appender {
     #[must_use = "without the receipt nobody knows whether the records arrived"]
     pub fn append(&self, batch: &Batch) -> Receipt {
         let outcomes = Outcomes::new(batch.len());
+        let sends = Sends::begin(batch, &self.client);
         for (index, record) in batch.records().enumerate() {
             let mut message = BaseRecord::with_opaque_to(batch.topic(), Box::new(outcomes.delivery(index)))
                 .partition(record.partition)
                 .key(record.key)
                 .payload(record.payload);
-            if let Some(traceparent) = record.traceparent {
-                message =
-                    message.headers(OwnedHeaders::new_with_capacity(1).insert(Header { key: "traceparent", value: Some(traceparent) }));
+            if let Some(headers) = sends.headers(index) {
+                message = message.headers(headers.clone());
             }
             if let Err((error, refused)) = self.producer.send(message) {
                 refused.delivery_opaque.failed(&error);
             }
         }
-        Receipt::new(outcomes)
+        Receipt::new(outcomes, sends)
     }
 
     /// Returns when the client can no longer be used, with the reason: the process must start anew.

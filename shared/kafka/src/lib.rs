@@ -6,4 +6,5 @@ mod context;
 pub mod pipelines;
 pub mod reader;
 pub mod registry;
+mod trace;
 pub mod transactional;

@@ -1,12 +1,14 @@
-//! Reading without a group: a bounded scan here, an endless [`Tail`] beside it.
+//! Reading without a group: a bounded scan here, an endless [`Tail`] and [`Follow`] beside it.
 //!
 //! A scan is every record of some partitions, from given offsets to where they ended when it began: the
 //! last stable offset (read_committed) or the high watermark. Transaction markers take offsets too, so it
 //! ends at the broker's end-of-partition event, not when an offset is reached. Neither joins a group or
 //! commits anything.
 
+mod follow;
 mod tail;
 
+pub use follow::Follow;
 pub use tail::Tail;
 
 use crate::admin::{self, Admin};
@@ -62,18 +64,31 @@ pub enum Error {
 pub struct Scan {
     consumer: BaseConsumer<Reading>,
     topic: String,
+    ranges: Vec<Range>,
     /// Per partition, the end of the scan; `None` when it was reached or is not part of it.
     until: Vec<Option<i64>>,
     open: usize,
+}
+
+/// What a scan reads of a partition: offsets in `[from, to)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The partition.
+    pub partition: i32,
+    /// First offset that is read.
+    pub from: i64,
+    /// First one that is not.
+    pub to: i64,
 }
 
 /// A record, borrowed from the client.
 pub struct Record<'a>(BorrowedMessage<'a>);
 
 impl<'a> Record<'a> {
-    /// The message itself, for the transactional loop.
-    pub(crate) fn message(&self) -> &BorrowedMessage<'a> {
-        &self.0
+    /// As the transactional loop sees a record of its input `topic`.
+    #[must_use]
+    pub fn as_input(&self, topic: usize) -> tidemill_stream::Record<'_> {
+        crate::transactional::record(&self.0, topic)
     }
 
     /// Its partition.
@@ -132,10 +147,11 @@ impl Scan {
         let fault = |source| Error::Kafka { topic: topic.to_owned(), source };
         let consumer: BaseConsumer<Reading> = config(brokers, isolation).create_with_context(Reading).map_err(fault)?;
         let mut assignment = TopicPartitionList::new();
-        let mut until = Vec::new();
+        let (mut until, mut ranges) = (Vec::new(), Vec::new());
         for &(partition, offset) in from {
             let (first, stable) = consumer.fetch_watermarks(topic, partition, admin::TIMEOUT).map_err(fault)?;
             let start = offset.max(first);
+            ranges.push(Range { partition, from: start.min(stable), to: stable });
             let Ok(slot) = usize::try_from(partition) else { continue };
             if until.len() <= slot {
                 until.resize(slot + 1, None);
@@ -146,7 +162,13 @@ impl Scan {
             }
         }
         consumer.assign(&assignment).map_err(fault)?;
-        Ok(Self { consumer, topic: topic.to_owned(), until, open: assignment.count() })
+        Ok(Self { consumer, topic: topic.to_owned(), ranges, until, open: assignment.count() })
+    }
+
+    /// What it reads of each partition, fixed when it began.
+    #[must_use]
+    pub fn ranges(&self) -> &[Range] {
+        &self.ranges
     }
 
     /// The next record; `None` once every partition was read to its end. Records of one partition come
@@ -156,7 +178,7 @@ impl Scan {
     /// [`Error::Kafka`] when the client is unusable; [`Error::Stalled`].
     #[expect(clippy::should_implement_trait, reason = "records borrow from the scan, which no Iterator can say")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
-        let Self { consumer, topic, until, open } = self;
+        let Self { consumer, topic, until, open, .. } = self;
         let consumer = &*consumer;
         let mut quiet: Option<Instant> = None;
         let mut last = None;
@@ -276,6 +298,7 @@ mod tests {
         produce(&brokers, 0, &["a"]);
         let scan = Scan::all(&brokers, TOPIC, Isolation::ReadCommitted).unwrap();
         produce(&brokers, 0, &["b"]);
+        assert_eq!(scan.ranges(), [Range { partition: 0, from: 0, to: 1 }]);
         assert_eq!(read(scan), [(0, 0, "a".into())]);
     }
 }

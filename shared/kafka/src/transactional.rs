@@ -5,6 +5,7 @@
 
 mod consume;
 mod produce;
+mod spans;
 
 use consume::Membership;
 use produce::Deliveries;
@@ -15,13 +16,15 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::Offset;
+use spans::LoopSpans;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::{Restore, Until};
-use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record};
+use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record, Spans};
 
 use crate::reader::{Isolation, Scan};
+use crate::trace::tracer;
 
 /// How long a question to the broker may take: longer than a broker's restart.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,8 +38,8 @@ pub struct Settings {
     pub brokers: String,
     /// Consumer group, `tidemill.<service>.<pipeline>`.
     pub group: String,
-    /// This member's slot: its `group.instance.id` and `transactional.id`. A process that takes a dead
-    /// one's place uses the same, which ends the dead one's transaction at once.
+    /// This member's slot: its `group.instance.id` and the root of its `transactional.id`s. A process that takes
+    /// a dead one's place uses the same, which ends the dead one's transaction at once.
     pub slot: String,
     /// Input topics, in the order of [`tidemill_stream::Input::topic`].
     pub inputs: Vec<String>,
@@ -46,7 +49,7 @@ pub struct Settings {
     pub fault: Option<Fault>,
 }
 
-/// Both clients of one task set.
+/// The clients of one task set.
 pub struct KafkaBroker {
     settings: Settings,
     clients: Option<Clients>,
@@ -56,7 +59,18 @@ pub struct KafkaBroker {
 
 struct Clients {
     consumer: BaseConsumer<Membership>,
-    producer: ThreadedProducer<Deliveries>,
+    /// Used in turn. For some milliseconds after a commit the broker still writes its markers, and refuses the same
+    /// producer's next transaction; the client then waits for 20 ms.
+    producers: [ThreadedProducer<Deliveries>; 2],
+    /// Whose turn it is.
+    turn: usize,
+}
+
+impl Clients {
+    /// The producer of the present transaction.
+    fn producer(&self) -> &ThreadedProducer<Deliveries> {
+        &self.producers[self.turn]
+    }
 }
 
 impl KafkaBroker {
@@ -67,7 +81,7 @@ impl KafkaBroker {
     }
 
     fn clients(&self) -> Result<&Clients, Error> {
-        self.clients.as_ref().ok_or_else(|| Error::Rebuild("not connected".into()))
+        self.clients.as_ref().ok_or_else(not_connected)
     }
 
     fn partitions<'a>(&self, offsets: impl IntoIterator<Item = (Input, i64, &'a str)>) -> Result<TopicPartitionList, Error> {
@@ -92,6 +106,16 @@ impl KafkaBroker {
             "the broker has shut {} out ({error}): another process runs under the same slot; give each instance its own TIDEMILL_INSTANCE",
             self.settings.slot
         ))
+    }
+
+    /// Makes a producer; whatever transaction its predecessor had open has ended when it returns.
+    fn producer(&self, turn: usize) -> Result<ThreadedProducer<Deliveries>, Error> {
+        let context = Deliveries::new(self.settings.outputs.len());
+        let producer: ThreadedProducer<Deliveries> = self.producer_config(turn).create_with_context(context).map_err(rebuild)?;
+        if self.settings.fault.is_none() {
+            producer.init_transactions(PATIENCE).map_err(rebuild)?;
+        }
+        Ok(producer)
     }
 
     fn consumer_config(&self) -> ClientConfig {
@@ -120,7 +144,7 @@ impl KafkaBroker {
         config
     }
 
-    fn producer_config(&self) -> ClientConfig {
+    fn producer_config(&self, turn: usize) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.settings.brokers)
@@ -133,7 +157,7 @@ impl KafkaBroker {
             .set("sticky.partitioning.linger.ms", "0");
         if self.settings.fault.is_none() {
             // a killed member's transaction must not hold readers back for long
-            config.set("transactional.id", &self.settings.slot).set("transaction.timeout.ms", "10000");
+            config.set("transactional.id", format!("{}.{turn}", self.settings.slot)).set("transaction.timeout.ms", "10000");
         }
         config
     }
@@ -175,6 +199,10 @@ impl Broker for KafkaBroker {
         }
         polled.rebalanced = consumer.context().take_changed();
         shut_out.map_or(Ok(polled), |error| Err(self.rivalled(&error)))
+    }
+
+    fn spans(&self) -> Option<Box<dyn Spans>> {
+        Some(Box::new(LoopSpans::new(&self.settings, tracer())))
     }
 
     fn topics(&self) -> usize {
@@ -226,7 +254,7 @@ impl Broker for KafkaBroker {
                     break;
                 }
                 next = record.offset() + 1;
-                each(&self::record(record.message(), restore.input))?;
+                each(&record.as_input(restore.input))?;
             }
             // the markers of a committed transaction may reach this partition a moment after the offsets'
             if must_be_seen.is_none_or(|offset| next > offset) {
@@ -243,7 +271,9 @@ impl Broker for KafkaBroker {
         if self.settings.fault == Some(Fault::CommitFirst) {
             return Ok(Delivered::default());
         }
-        let Clients { producer, .. } = self.clients()?;
+        let clients = self.clients.as_mut().ok_or_else(not_connected)?;
+        clients.turn ^= 1;
+        let producer = clients.producer();
         if self.settings.fault.is_none() {
             producer.begin_transaction().map_err(|e| produce::decide(producer, &e))?;
         }
@@ -252,7 +282,8 @@ impl Broker for KafkaBroker {
 
     fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<Input, (i64, String)>) -> Result<(), Error> {
         let list = self.partitions(offsets.iter().map(|(p, (o, m))| (*p, *o, m.as_str())))?;
-        let Clients { consumer, producer } = self.clients()?;
+        let clients = self.clients()?;
+        let (consumer, producer) = (&clients.consumer, clients.producer());
         match self.settings.fault {
             None => {
                 let group = consumer.group_metadata().ok_or_else(|| Error::Rebuild("the consumer has no group metadata".into()))?;
@@ -270,18 +301,18 @@ impl Broker for KafkaBroker {
     fn connect(&mut self) -> Result<(), Error> {
         // the old clients go first: two of one static member would fence each other
         self.clients = None;
-        let producer: ThreadedProducer<Deliveries> =
-            self.producer_config().create_with_context(Deliveries::new(self.settings.outputs.len())).map_err(rebuild)?;
-        if self.settings.fault.is_none() {
-            producer.init_transactions(PATIENCE).map_err(rebuild)?;
-        }
+        let producers = [self.producer(0)?, self.producer(1)?];
         let consumer: BaseConsumer<Membership> =
             self.consumer_config().create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
         let topics: Vec<&str> = self.settings.inputs.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(rebuild)?;
-        self.clients = Some(Clients { consumer, producer });
+        self.clients = Some(Clients { consumer, producers, turn: 0 });
         Ok(())
     }
+}
+
+fn not_connected() -> Error {
+    Error::Rebuild("not connected".into())
 }
 
 fn whole_millis(time: Duration) -> Duration {
@@ -289,7 +320,7 @@ fn whole_millis(time: Duration) -> Duration {
 }
 
 /// The loop's view of a message.
-fn record<'a>(message: &'a BorrowedMessage<'_>, topic: usize) -> Record<'a> {
+pub(crate) fn record<'a>(message: &'a BorrowedMessage<'_>, topic: usize) -> Record<'a> {
     let traceparent = message.headers().and_then(|hs| hs.iter().find(|h| h.key == "traceparent")).and_then(|h| h.value);
     Record {
         topic,

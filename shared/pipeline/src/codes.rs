@@ -38,8 +38,10 @@ pub(crate) const COLUMN: &str = "TM0116";
 pub(crate) const TOO_MANY: &str = "TM0117";
 /// A word that is none of the choices.
 pub(crate) const UNKNOWN_CHOICE: &str = "TM0118";
-/// A section that is read but does not act yet.
+/// A key that is read but does not act yet.
 pub(crate) const NO_EFFECT_YET: &str = "TM0119";
+/// A text feature where a model is trained.
+pub(crate) const TEXT_NOT_LEARNED: &str = "TM0120";
 /// `source.topic` is no upstream's, or `source.format` is there without it.
 pub(crate) const UPSTREAM: &str = "TM0125";
 /// An applied pipeline cannot change its partitions.
@@ -67,9 +69,9 @@ macro_rules! pages {
 const PAGES: &[(&str, &str)] = pages![
     "TM0100" "TM0101" "TM0102" "TM0103" "TM0104" "TM0105" "TM0106" "TM0107"
     "TM0108" "TM0109" "TM0110" "TM0111" "TM0112" "TM0113" "TM0114" "TM0115"
-    "TM0116" "TM0117" "TM0118" "TM0119" "TM0125" "TM0131" "TM0132" "TM0133"
-    "TM0134" "TM0135" "TM0136" "TM0137" "TM0201" "TM0202" "TM0203" "TM0204" "TM0205"
-    "TM0206" "TM0207" "TM0208" "TM0209" "TM0210"
+    "TM0116" "TM0117" "TM0118" "TM0119" "TM0120" "TM0125" "TM0131" "TM0132"
+    "TM0133" "TM0134" "TM0135" "TM0136" "TM0137" "TM0201" "TM0202" "TM0203"
+    "TM0204" "TM0205" "TM0206" "TM0207" "TM0208" "TM0209" "TM0210"
 ];
 
 /// The page about a diagnostic code (`TM0107`, in any case), in Markdown.

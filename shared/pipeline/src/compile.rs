@@ -72,6 +72,9 @@ fn assemble(
     let row = fields.optional("row").map(|e| row::read(reader, e, events.as_ref(), &mut places)).unwrap_or_default();
     check_columns(reader, &places);
     let features = columns_of(&hops, &row);
+    if learning.model.is_some() {
+        note_text(reader, &features, &places);
+    }
     // a column that is at fault is not there, which is no fault of the expression that names it
     let complete = events.is_some() && reader.faults() == faults;
     let bootstrap = fields.required(reader, "bootstrap").and_then(|e| bootstrap(reader, &e.value, &features, complete));
@@ -106,6 +109,16 @@ fn check_columns(reader: &mut Reader<'_>, places: &[(compact_str::CompactString,
     if let Some((_, place)) = places.get(MAX_COLUMNS) {
         let message = format!("there are {} feature columns; {MAX_COLUMNS} are possible", places.len());
         reader.error(codes::TOO_MANY, place.clone(), message).help("every window of a feature is a column");
+    }
+}
+
+/// Notes the columns that a model cannot learn from.
+fn note_text(reader: &mut Reader<'_>, features: &[FeatureColumn], places: &[(compact_str::CompactString, Range<usize>)]) {
+    for text in features.iter().filter(|column| column.ty == FeatureType::String) {
+        let Some((_, place)) = places.iter().find(|(name, _)| *name == text.name) else { continue };
+        let message = format!("`{}` is text: a trained model leaves it out", text.name);
+        let note = reader.report(codes::TEXT_NOT_LEARNED, Severity::Note, place.clone(), message);
+        note.help("models learn from numbers; a condition such as \"kind == 'shop'\" is 0 or 1");
     }
 }
 

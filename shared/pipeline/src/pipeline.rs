@@ -7,6 +7,8 @@ use crate::section::expect::Expectation;
 use crate::section::learning::Learning;
 use crate::section::row::RowFeature;
 use crate::section::source::SourceSpec;
+use sha2::{Digest, Sha256};
+use tidemill_events::records::ModelRef;
 use tidemill_events::{Layout, records};
 use tidemill_expr::Program;
 use tidemill_features::HopSpec;
@@ -41,6 +43,13 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// The bootstrap expression as a model: version 0, with the digest of its text, at stage `bootstrap`.
+    #[must_use]
+    pub fn bootstrap_model(&self) -> ModelRef {
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(self.bootstrap.source())));
+        ModelRef { name: self.name.as_str().into(), version: 0, digest, stage: "bootstrap".into() }
+    }
+
     /// The positions of the hops, among [`Pipeline::hops`], with a feature on labels: an outcome belongs
     /// into the input of each of them, under the key that its event has there.
     #[must_use]

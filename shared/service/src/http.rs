@@ -6,6 +6,7 @@ mod body;
 mod budget;
 mod problem;
 mod server;
+mod spans;
 mod traceparent;
 
 pub use admin::admin;
@@ -14,4 +15,5 @@ pub use body::{Limits, read};
 pub use budget::{Budget, Lease};
 pub use problem::Problem;
 pub use server::serve;
-pub use traceparent::{is_sampled_traceparent, sampled_traceparent};
+pub use spans::RequestSpans;
+pub use traceparent::{Caller, caller, is_sampled_traceparent};

@@ -9,6 +9,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod run;
+pub mod telemetry;
 
 pub use clock::{Clock, SystemClock};
 pub use health::Readiness;

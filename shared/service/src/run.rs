@@ -8,6 +8,7 @@ use crate::config::{self, Common};
 use crate::http::{admin, serve};
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::telemetry::Telemetry;
 use axum::Router;
 use clap::{CommandFactory, FromArgMatches};
 use context::Ended;
@@ -84,9 +85,25 @@ async fn run_until_signal<S: Service>(config: S::Config) -> anyhow::Result<()> {
 
 async fn run_until<S: Service>(config: S::Config, asked: impl Future<Output = &'static str>, grace: Duration) -> anyhow::Result<()> {
     tracing::info!(version = S::VERSION, ?config, "{} starts", S::NAME);
+    let metrics = Metrics::new(S::NAME, S::VERSION);
+    let telemetry = Telemetry::start(config.as_ref(), S::NAME, S::VERSION, &metrics)?;
+    let result = serve_until::<S>(config, metrics, asked, grace).await;
+    if let Some(telemetry) = telemetry {
+        // also of a service that failed: its last spans say most
+        let _ = tokio::task::spawn_blocking(move || telemetry.stop()).await;
+    }
+    result
+}
+
+async fn serve_until<S: Service>(
+    config: S::Config,
+    metrics: Metrics,
+    asked: impl Future<Output = &'static str>,
+    grace: Duration,
+) -> anyhow::Result<()> {
     let address = config.as_ref().listen;
     let listener = TcpListener::bind(address).await.map_err(|e| anyhow::anyhow!("cannot listen on {address}: {e}"))?;
-    let (context, mut ended) = Context::new(Metrics::new(S::NAME, S::VERSION));
+    let (context, mut ended) = Context::new(metrics);
     let stop = context.stop().clone();
     tokio::pin!(asked);
 

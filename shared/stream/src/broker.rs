@@ -1,5 +1,6 @@
 //! What the loop needs of a broker.
 
+use crate::spans::Spans;
 use crate::{Error, Outputs};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -72,6 +73,11 @@ pub trait Broker {
     /// [`Error::Rebuild`] when the client is unusable.
     fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error>;
 
+    /// What makes spans of this broker's records; nothing by default.
+    fn spans(&self) -> Option<Box<dyn Spans>> {
+        None
+    }
+
     /// How many input topics there are.
     fn topics(&self) -> usize;
 
@@ -108,7 +114,7 @@ pub trait Broker {
     /// [`Error::Aborted`] when it was certainly aborted; [`Error::Rebuild`] when the outcome is unknown.
     fn commit(&mut self, outputs: &Outputs, offsets: &BTreeMap<Input, (i64, String)>) -> Result<(), Error>;
 
-    /// Makes both clients, after dropping those there were. The transactional id stays the same, which
+    /// Makes the clients, after dropping those there were. The transactional ids stay the same, which
     /// fences its former users and ends whatever transaction they had open. May block for some seconds.
     ///
     /// # Errors

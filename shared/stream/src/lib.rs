@@ -21,6 +21,7 @@ pub mod memory;
 pub mod metadata;
 pub mod outputs;
 pub mod runner;
+pub mod spans;
 pub mod stats;
 pub mod task;
 
@@ -29,5 +30,6 @@ pub use error::Error;
 pub use metadata::Metadata;
 pub use outputs::{Output, Outputs};
 pub use runner::{Limits, Runner};
+pub use spans::{Spans, Traceparent};
 pub use stats::Stats;
 pub use task::{Restore, Stage, Task};

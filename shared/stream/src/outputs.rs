@@ -1,5 +1,6 @@
 //! The records that a batch wants written, in one buffer.
 
+use crate::spans::Traceparent;
 use std::ops::Range;
 
 /// A record to write.
@@ -29,12 +30,26 @@ struct Entry {
     origin: Option<Range<usize>>,
 }
 
+impl Entry {
+    fn output<'a>(&self, bytes: &'a [u8]) -> Output<'a> {
+        Output {
+            topic: self.topic,
+            partition: self.partition,
+            key: self.key.clone().map(|r| &bytes[r]),
+            payload: &bytes[self.payload.clone()],
+            traceparent: self.traceparent.clone().map(|r| &bytes[r]),
+            origin: self.origin.clone().map(|r| &bytes[r]),
+        }
+    }
+}
+
 /// Records waiting for the batch's transaction. Keys and payloads share one buffer that is reused from
 /// batch to batch, so that a record costs no allocation.
 #[derive(Debug, Default)]
 pub struct Outputs {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    links: Vec<Traceparent>,
 }
 
 impl Outputs {
@@ -76,16 +91,35 @@ impl Outputs {
         start..self.bytes.len()
     }
 
+    /// Says that the record being processed has to do with another trace, of which `traceparent` is a part: where both
+    /// are followed, its span gets a link. Anything that is no `traceparent` is passed over.
+    pub fn link(&mut self, traceparent: &[u8]) {
+        self.links.extend(Traceparent::try_from(traceparent));
+    }
+
+    /// What [`Outputs::link`] was given for the record being processed.
+    #[must_use]
+    pub fn links(&self) -> &[Traceparent] {
+        &self.links
+    }
+
+    pub(crate) fn forget_links(&mut self) {
+        self.links.clear();
+    }
+
+    /// Puts what `with` gives in the place of each `traceparent`; `None` leaves it.
+    pub fn replace_traceparents(&mut self, mut with: impl FnMut(&Output<'_>) -> Option<Traceparent>) {
+        for entry in &self.entries {
+            let Some(place) = entry.traceparent.clone().filter(|place| place.len() == size_of::<Traceparent>()) else { continue };
+            if let Some(new) = with(&entry.output(&self.bytes)) {
+                self.bytes[place].copy_from_slice(&new);
+            }
+        }
+    }
+
     /// The records, in the order they were added.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Output<'_>> {
-        self.entries.iter().map(|e| Output {
-            topic: e.topic,
-            partition: e.partition,
-            key: e.key.clone().map(|r| &self.bytes[r]),
-            payload: &self.bytes[e.payload.clone()],
-            traceparent: e.traceparent.clone().map(|r| &self.bytes[r]),
-            origin: e.origin.clone().map(|r| &self.bytes[r]),
-        })
+        self.entries.iter().map(|e| e.output(&self.bytes))
     }
 
     /// How many records.
@@ -110,6 +144,7 @@ impl Outputs {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.links.clear();
     }
 
     /// How far the outputs go now; [`Outputs::truncate`] returns to it.

@@ -1,5 +1,6 @@
 //! The loop itself.
 
+use crate::spans::Watch;
 use crate::task::{Restore, Stage};
 use crate::{Broker, Committed, Error, Input, Metadata, Outputs, Record, Stats, Task};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,8 @@ pub struct Limits {
     pub records: usize,
     /// Output bytes after which a transaction takes no more input.
     pub bytes: usize,
-    /// Microseconds that the first record of a batch waits for company.
+    /// Microseconds that the first record of a batch waits for company. A transaction costs the broker the same for
+    /// one record as for a hundred, and at a few thousand events a second it is the broker that is short of time.
     pub linger: i64,
     /// Microseconds that a partition rests when something it needs is away.
     pub retry: i64,
@@ -22,7 +24,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 8_000, bytes: 8 << 20, linger: 4_000, retry: 500_000 }
+        Self { records: 8_000, bytes: 8 << 20, linger: 10_000, retry: 500_000 }
     }
 }
 
@@ -39,6 +41,7 @@ pub struct Runner<B, S: Stage> {
     slots: BTreeMap<i32, Slot<S::Task>>,
     outputs: Outputs,
     batch: Batch,
+    watch: Watch,
     next_tick: i64,
     /// The slots are those of the present clients' assignment. Not so from a reconnect until the group has
     /// assigned anew: what is remembered then may be another member's by now, and committing it would move
@@ -73,6 +76,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     /// A loop over `stage` on `broker`, at the time that `clock` tells (microseconds since 1970).
     pub fn new(broker: B, stage: S, limits: Limits, clock: Box<dyn Fn() -> i64 + Send>, stats: Arc<Stats>) -> Self {
         Self {
+            watch: Watch::new(broker.spans(), broker.topics()),
             broker,
             stage,
             limits,
@@ -110,8 +114,9 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     /// # Errors
     /// [`Error`]; give it to [`Runner::recover`].
     pub fn step(&mut self) -> Result<(), Error> {
-        let wait = self.wait();
-        let failed = self.take(wait)?;
+        let now = (self.clock)();
+        self.watch.polling(now);
+        let failed = self.take(self.wait(now))?;
         if let Some(error) = failed {
             return Err(error);
         }
@@ -136,6 +141,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     /// # Errors
     /// [`Error::Fatal`] only.
     pub fn recover(&mut self, error: Error, stopped: &dyn Fn() -> bool) -> Result<(), Error> {
+        self.watch.undone(&error.to_string());
         match error {
             Error::Fatal(_) => Err(error),
             Error::Aborted(why) => {
@@ -173,11 +179,10 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     }
 
     /// How long the next poll may block.
-    fn wait(&self) -> Duration {
-        let now = (self.clock)();
+    fn wait(&self, now: i64) -> Duration {
         let mut until = self.next_tick.max(now);
         if let Some(opened) = self.batch.opened {
-            until = until.min(opened + self.limits.linger);
+            until = until.min(opened + self.linger());
         }
         for resting in self.slots.values().filter_map(|s| s.resting) {
             until = until.min(resting);
@@ -187,7 +192,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
 
     /// Polls and processes. `Ok(Some(_))` is a task's error, after which the batch must not be committed.
     fn take(&mut self, wait: Duration) -> Result<Option<Error>, Error> {
-        let Self { broker, slots, outputs, batch, limits, clock, stats, .. } = self;
+        let Self { broker, slots, outputs, batch, watch, limits, clock, stats, .. } = self;
         let clock = &*clock;
         let mut failed = None;
         let mut now = None;
@@ -199,7 +204,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
                 return true;
             }
             let mark = outputs.mark();
-            match slot.task.process(record, now, outputs) {
+            match watch.process(record, now, outputs, |record, outputs| slot.task.process(record, now, outputs)) {
                 Ok(()) => {
                     slot.next[record.topic] = record.offset + 1;
                     batch.opened.get_or_insert(now);
@@ -240,8 +245,13 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         self.broker.resume(&offsets)
     }
 
+    /// Nobody waits for a batch that writes nothing: it may gather for longer, and spares the broker transactions.
+    fn linger(&self) -> i64 {
+        if self.outputs.is_empty() { self.limits.linger.max(TICK) } else { self.limits.linger }
+    }
+
     fn batch_is_due(&self, now: i64) -> bool {
-        let lingered = self.batch.opened.is_some_and(|opened| now - opened >= self.limits.linger);
+        let lingered = self.batch.opened.is_some_and(|opened| now - opened >= self.linger());
         self.batch.full || lingered || (self.batch.records == 0 && !self.outputs.is_empty())
     }
 
@@ -252,7 +262,9 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             return Ok(());
         }
         let started = (self.clock)();
+        self.watch.send(&mut self.outputs);
         let delivered = self.broker.produce(&self.outputs)?;
+        self.watch.sent();
         let mut offsets = BTreeMap::new();
         for (partition, slot) in &mut self.slots {
             // the task's bytes go with the first topic's offset
@@ -263,6 +275,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             }
         }
         self.broker.commit(&self.outputs, &offsets)?;
+        self.watch.committed();
         for slot in self.slots.values_mut() {
             slot.seq += 1;
             slot.committed.clone_from(&slot.next);
@@ -278,6 +291,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     }
 
     fn forget_batch(&mut self) {
+        self.watch.undone("the partitions were assigned anew");
         for slot in self.slots.values_mut() {
             slot.task.abort();
             slot.next.clone_from(&slot.committed);

@@ -2,9 +2,10 @@
 //! for each pipeline, starts it anew when the pipeline changes, and stops it when it is removed.
 
 mod metrics;
+pub mod observer;
 mod schemas;
 
-pub use schemas::{RawSchemas, WriterSchemas, lookup};
+pub use schemas::{RawSchemas, WriterSchemas, lookup, lookup_control};
 
 use anyhow::Context as _;
 use std::collections::BTreeMap;
@@ -73,6 +74,23 @@ pub fn supervise(context: &Context, follower: Follower, make: Box<Make>) -> std:
     known.set_not_ready("tidemill.pipelines has not been read yet");
     let supervisor = Supervisor { context: context.clone(), make, metrics, known, running: BTreeMap::new() };
     context.spawn_thread("supervisor", move || supervisor.run(&follower))
+}
+
+/// Runs one loop that is no pipeline's, on a thread of its own. When it ends with an error, so does the service.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn alone(context: &Context, set: TaskSet) -> std::io::Result<()> {
+    let metrics = metrics::Loops::register(context.metrics());
+    let supervised = context.clone();
+    context.spawn_thread("supervisor", move || {
+        let one = spawn(&supervised, &metrics, "", set, &Arc::default())?;
+        while !one.thread.is_finished() {
+            one.turn();
+            std::thread::park_timeout(LOOK);
+        }
+        join("", one)
+    })
 }
 
 struct Supervisor {
@@ -166,22 +184,11 @@ impl Supervisor {
         };
         tracing::info!(pipeline = name, version = applied.version, loops = sets.len(), "starting");
         let stop = Arc::new(AtomicBool::new(false));
-        let loops = sets.into_iter().map(|set| self.spawn(name, set, &stop)).collect::<Result<Vec<_>, _>>()?;
+        let spawn = |set| spawn(&self.context, &self.metrics, name, set, &stop);
+        let loops = sets.into_iter().map(spawn).collect::<Result<Vec<_>, _>>()?;
         let running = Running { digest: record.digest.clone(), version: applied.version, stop, loops };
         self.running.insert(name.to_owned(), running);
         Ok(true)
-    }
-
-    fn spawn(&self, pipeline: &str, set: TaskSet, stop: &Arc<AtomicBool>) -> anyhow::Result<Loop> {
-        let ready = self.context.readiness().check(format!("{pipeline} {}", set.stage));
-        ready.set_not_ready("joining its consumer group");
-        self.metrics.add(pipeline, &set.stage, set.stats.clone());
-        let (stop, service) = (stop.clone(), self.context.stop().clone());
-        let body = set.body;
-        let thread = std::thread::Builder::new()
-            .name(format!("{pipeline} {}", set.stage))
-            .spawn(move || body(&|| stop.load(Relaxed) || service.is_cancelled()))?;
-        Ok(Loop { stage: set.stage, stats: set.stats, ready, thread })
     }
 
     /// Turns the readiness checks; a loop that has ended is an error.
@@ -191,11 +198,7 @@ impl Supervisor {
                 join(name, ended)?;
             }
             for one in &running.loops {
-                if one.stats.ready.load(Relaxed) {
-                    one.ready.set_ready();
-                } else {
-                    one.ready.set_not_ready("joining its consumer group");
-                }
+                one.turn();
             }
         }
         Ok(())
@@ -210,6 +213,28 @@ impl Supervisor {
         }
         Ok(())
     }
+}
+
+impl Loop {
+    /// Turns the readiness check.
+    fn turn(&self) {
+        if self.stats.ready.load(Relaxed) {
+            self.ready.set_ready();
+        } else {
+            self.ready.set_not_ready("joining its consumer group");
+        }
+    }
+}
+
+fn spawn(context: &Context, metrics: &metrics::Loops, pipeline: &str, set: TaskSet, stop: &Arc<AtomicBool>) -> std::io::Result<Loop> {
+    let TaskSet { stage, stats, body } = set;
+    let name = format!("{pipeline} {stage}").trim_start().to_owned();
+    let ready = context.readiness().check(name.as_str());
+    ready.set_not_ready("joining its consumer group");
+    metrics.add(pipeline, &stage, stats.clone());
+    let (stop, service) = (stop.clone(), context.stop().clone());
+    let thread = std::thread::Builder::new().name(name).spawn(move || body(&|| stop.load(Relaxed) || service.is_cancelled()))?;
+    Ok(Loop { stage, stats, ready, thread })
 }
 
 fn join(pipeline: &str, ended: Loop) -> anyhow::Result<()> {

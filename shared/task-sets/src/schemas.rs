@@ -98,3 +98,12 @@ pub fn lookup(registry: &Blocking, layout: &tidemill_events::Layout, topic: tide
     let subject = tidemill_events::topics::subject(&topic.name(&layout.pipeline, &layout.entities));
     registry.lookup(&subject, &layout.avro(topic)).map_err(|e| error(&e))
 }
+
+/// The id under which `apply` registered the schema of a control topic.
+///
+/// # Errors
+/// As [`lookup`].
+pub fn lookup_control(registry: &Blocking, topic: tidemill_events::topics::Control) -> Result<u32, Error> {
+    let subject = tidemill_events::topics::subject(topic.name());
+    registry.lookup(&subject, tidemill_events::layout::control_avro(topic)).map_err(|e| error(&e))
+}

@@ -40,7 +40,7 @@ impl Run {
 /// What is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// Events alone: the line from a raw event to its prediction, without the evaluator.
+    /// Events alone: the line from a raw event to its prediction, without what learns.
     Events,
     /// Events, and the label of each seven days of event time later: all services.
     Labelled,
@@ -49,10 +49,10 @@ pub(crate) enum Load {
 /// Publishes all payments to a fresh pipeline and fresh services.
 pub(crate) fn run(stack: &mut Stack, load: Load, number: u32, limit: Option<u64>) -> Result<Run> {
     let pipeline = stack.apply("payments")?;
-    let (evaluator, line): (Vec<Slot>, Vec<Slot>) = Service::ALL.map(|s| Slot(s, 1)).into_iter().partition(|s| s.0 == Service::Evaluator);
-    stack.services.start(&line)?;
+    stack.services.start(&Service::LINE.map(|s| Slot(s, 1)))?;
+    let learning: Vec<Slot> = Service::ALL.iter().filter(|s| !Service::LINE.contains(s)).map(|s| Slot(*s, 1)).collect();
     if load == Load::Labelled {
-        stack.services.start(&evaluator)?;
+        stack.services.start(&learning)?;
     }
     stack.services.await_ready()?;
     let file = payments::shared(&stack.environment).map_or_else(|| generate(stack, &pipeline), Ok)?;
@@ -85,7 +85,7 @@ pub(crate) fn run(stack: &mut Stack, load: Load, number: u32, limit: Option<u64>
     let run = Run { events, elapsed, cpu, resident };
     eprintln!("run {number}: {} events in {:.1} s, {} events/s", count(events), elapsed.as_secs_f64(), count(run.rate() as u64));
     if load == Load::Events {
-        stack.services.start(&evaluator)?;
+        stack.services.start(&learning)?;
     }
     stack.tidemill().succeed(&["wait", &pipeline.name])?;
     let verified = stack.tidemill().succeed(&["verify", &pipeline.name])?;

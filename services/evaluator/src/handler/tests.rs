@@ -33,6 +33,8 @@ struct Bench {
     task: EvaluatorTask,
     out: Outputs,
     inputs: Vec<(usize, i64, Vec<u8>)>,
+    /// The header of what is given next.
+    trace: Option<Vec<u8>>,
 }
 
 fn task(shared: &Shared, checkpoint: &[u8]) -> EvaluatorTask {
@@ -45,12 +47,17 @@ fn task(shared: &Shared, checkpoint: &[u8]) -> EvaluatorTask {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    fn with(default: Option<f64>) -> Self {
         let (pipeline, _) = tidemill_pipeline::compile("pipeline.yaml", FILE, |_| Ok(SCHEMA.to_owned())).unwrap();
         let layout = pipeline.layout.clone();
         let text = layout.avro(PerPipeline::Labels);
         let shared = Shared {
-            horizon: 7 * DAY,
+            labels: Labels { horizon: 7 * DAY, default },
             topic: "payments-fraud.labels".into(),
+            predictions_topic: "payments-fraud.predictions".into(),
             predictions: PredictionCodec::new(&layout, 2).unwrap(),
             outcomes: OutcomeCodec::new(&layout, 3).unwrap(),
             rejected: (AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).unwrap(), 4),
@@ -60,13 +67,13 @@ impl Bench {
         };
         let schema = tidemill_events::RecordSchema::parse(&text).unwrap();
         let labels = RawWriter::new(schema, &text, LABEL).unwrap();
-        Self { task: task(&shared, &[]), shared, labels, out: Outputs::default(), inputs: Vec::new() }
+        Self { task: task(&shared, &[]), shared, labels, out: Outputs::default(), inputs: Vec::new(), trace: None }
     }
 
     fn give(&mut self, topic: usize, payload: Vec<u8>) {
         let offset = self.inputs.iter().filter(|(t, ..)| *t == topic).count() as i64;
-        let record =
-            Record { topic, partition: 3, offset, timestamp: T0 + 30 * DAY, key: None, payload: Some(&payload), traceparent: None };
+        let traceparent = self.trace.as_deref();
+        let record = Record { topic, partition: 3, offset, timestamp: T0 + 30 * DAY, key: None, payload: Some(&payload), traceparent };
         self.task.process(&record, T0, &mut self.out).unwrap();
         self.inputs.push((topic, offset, payload));
     }
@@ -98,6 +105,29 @@ impl Bench {
             .collect()
     }
 
+    /// A task that has folded what this one has done and written.
+    fn restart(&mut self) {
+        let count = |topic| self.out.iter().filter(|o| o.topic == topic).count() as i64;
+        let mut delivered = Delivered::default();
+        for topic in [OUTCOMES, REJECTED].into_iter().filter(|topic| count(*topic) > 0) {
+            delivered.0.insert((topic, 3), count(topic) - 1);
+        }
+        let checkpoint = self.task.checkpoint(&delivered);
+        let mut successor = task(&self.shared, &checkpoint);
+        let last = |topic| Some(count(topic) - 1).filter(|last| *last >= 0);
+        assert_eq!(successor.written(), Last { outcome: last(OUTCOMES), reject: last(REJECTED) });
+        let written = |topic| self.out.iter().filter(move |o| o.topic == topic).map(|o| o.payload.to_vec());
+        let done = written(OUTCOMES).map(|p| (WRITTEN_OUTCOMES, 0, p)).chain(written(REJECTED).map(|p| (WRITTEN_REJECTS, 0, p)));
+        let of = |topic| self.inputs.iter().filter(move |(t, ..)| *t == topic).cloned();
+        for (topic, offset, payload) in done.chain(of(PREDICTIONS)).chain(of(1)) {
+            let record =
+                Record { topic, partition: 3, offset, timestamp: T0 + 30 * DAY, key: None, payload: Some(&payload), traceparent: None };
+            successor.restore(&record).unwrap();
+        }
+        self.task = successor;
+        self.out.clear();
+    }
+
     fn outcomes(&self) -> Vec<(String, f64)> {
         let outcomes = self.out.iter().filter(|o| o.topic == OUTCOMES);
         outcomes
@@ -125,6 +155,28 @@ fn an_outcome_goes_to_its_topic_and_to_the_entity_whose_features_look_at_it() {
     let tidemill_events::HopInput::Outcome(outcome) = decoded else { panic!("an event") };
     assert_eq!((outcome.event_time, outcome.merge_time, outcome.label), (T0, T0 + 7 * DAY, 1.0));
     assert_eq!((outcome.source.topic.as_str(), outcome.source.partition, outcome.source.offset), ("payments-fraud.labels", 3, 0));
+}
+
+#[test]
+fn whichever_comes_second_links_to_the_first() {
+    let mut bench = Bench::new();
+    let [prediction, label] = [[b'p'; 55], [b'l'; 55]];
+    bench.trace = Some(prediction.to_vec());
+    bench.predict("e1", T0, "t9");
+    assert_eq!(bench.out.links(), [[0; 55]; 0]);
+    bench.trace = Some(label.to_vec());
+    bench.label("e1", 1.0, T0 + DAY);
+    assert_eq!(bench.out.links(), [prediction]);
+
+    let mut bench = Bench::new();
+    bench.trace = Some(label.to_vec());
+    bench.label("e1", 1.0, T0 + DAY);
+    bench.trace = Some(vec![b'h'; 1 << 20]);
+    bench.label("e2", 1.0, T0 + DAY);
+    bench.trace = None;
+    bench.predict("e1", T0, "t9");
+    bench.predict("e2", T0, "t9");
+    assert_eq!(bench.out.links(), [label], "a header of any length is not kept");
 }
 
 #[test]
@@ -176,24 +228,54 @@ fn a_successor_goes_on_where_the_task_was() {
     bench.label("held", 1.0, T0 + DAY);
     bench.label("joined", 0.0, T0 + DAY);
 
-    let mut delivered = Delivered::default();
-    delivered.0.extend([((OUTCOMES, 3), 0), ((REJECTED, 3), 0)]);
-    let checkpoint = bench.task.checkpoint(&delivered);
-    let mut successor = task(&bench.shared, &checkpoint);
-    assert_eq!(successor.written(), Last { outcome: Some(0), reject: Some(0) });
-    let written = |topic| bench.out.iter().filter(move |o| o.topic == topic).map(|o| o.payload.to_vec());
-    let done = written(OUTCOMES).map(|p| (WRITTEN_OUTCOMES, 0, p)).chain(written(REJECTED).map(|p| (WRITTEN_REJECTS, 0, p)));
-    let of = |topic| bench.inputs.iter().filter(move |(t, ..)| *t == topic).cloned();
-    for (topic, offset, payload) in done.chain(of(PREDICTIONS)).chain(of(1)) {
-        let record =
-            Record { topic, partition: 3, offset, timestamp: T0 + 30 * DAY, key: None, payload: Some(&payload), traceparent: None };
-        successor.restore(&record).unwrap();
-    }
-    bench.task = successor;
-    bench.out.clear();
+    bench.restart();
     bench.label("joined", 1.0, T0 + DAY);
     bench.label("waiting", 0.0, T0 + DAY);
     bench.predict("held", T0, "t1");
     assert_eq!(bench.outcomes(), [("waiting".to_owned(), 0.0), ("held".to_owned(), 1.0)]);
     assert_eq!(bench.rejects(), [(3, reasons::DUPLICATE.to_owned())]);
+}
+
+#[test]
+fn an_event_without_a_label_gets_the_default_once() {
+    let mut bench = Bench::with(Some(0.0));
+    let lateness = bench.shared.pipeline.source.lateness;
+    bench.predict("other", T0, "t1");
+    bench.predict("silent", T0, "t9");
+    bench.label("other", 1.0, T0 + DAY);
+    bench.label("later", 1.0, T0 + 7 * DAY + lateness + 1);
+    assert_eq!(bench.outcomes(), [("other".to_owned(), 1.0), ("silent".to_owned(), 0.0)]);
+    let told = bench.out.iter().filter(|o| o.topic == OUTCOMES).nth(1).unwrap();
+    #[derive(serde::Deserialize)]
+    struct Read {
+        label_time: i64,
+        source: SourceRecord,
+    }
+    let read: Read = bench.shared.outcomes.schema().decode(wire::split(Some(told.payload)).unwrap().1).unwrap();
+    assert_eq!(read.label_time, T0 + 7 * DAY, "known when the horizon was over");
+    assert_eq!(read.source, SourceRecord { topic: "payments-fraud.predictions".into(), partition: 3, offset: 1 });
+    assert_eq!(bench.out.iter().filter(|o| o.topic == FIRST_HOP).count(), 2, "features on labels see it, too");
+
+    bench.restart();
+    bench.label("silent", 1.0, T0 + DAY);
+    bench.label("other", 1.0, T0 + DAY);
+    bench.task.tick(T0, &mut bench.out).unwrap();
+    assert_eq!(bench.outcomes(), [], "the default is the event's outcome");
+    assert_eq!(bench.rejects(), [(2, reasons::LATE.to_owned()), (3, reasons::DUPLICATE.to_owned())]);
+}
+
+#[test]
+fn very_many_defaults_are_told_bit_by_bit() {
+    let mut bench = Bench::with(Some(0.0));
+    for n in 0..2 * DUE + 1 {
+        bench.predict(&format!("e{n}"), T0, "t1");
+    }
+    bench.label("other", 1.0, T0 + 9 * DAY);
+    assert_eq!(bench.outcomes().len(), DUE);
+    bench.restart();
+    bench.task.tick(T0, &mut bench.out).unwrap();
+    assert_eq!(bench.outcomes().len(), DUE);
+    bench.task.tick(T0, &mut bench.out).unwrap();
+    bench.task.tick(T0, &mut bench.out).unwrap();
+    assert_eq!(bench.outcomes().len(), DUE + 1, "and none twice");
 }

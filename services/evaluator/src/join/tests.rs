@@ -4,21 +4,45 @@ use super::*;
 use proptest::prelude::*;
 
 const HORIZON: i64 = 10;
+const SLACK: i64 = 2;
 
 fn awaiting(event_time: i64) -> Awaiting {
-    Awaiting { event_time, entities: Box::new([]), score: 0.5, decision: "review".into(), route: "default".into(), model: Arc::default() }
+    Awaiting {
+        event_time,
+        offset: 0,
+        entities: Box::new([]),
+        score: 0.5,
+        decision: "review".into(),
+        route: "default".into(),
+        model: Arc::default(),
+        trace: None,
+    }
 }
 
 fn label(offset: i64, label: f64, label_time: i64) -> Label {
-    Label { label, label_time, source: Source { topic: "p.labels".into(), partition: 0, offset }, payload: Box::new([]) }
+    Label { label, label_time, source: Source { topic: "p.labels".into(), partition: 0, offset }, payload: Box::new([]), trace: None }
 }
 
 fn id(number: u8) -> CompactString {
     CompactString::from(format!("e{number}"))
 }
 
-/// What became of a label: its offset, and `None` for an outcome.
-type Told = (i64, Option<Refusal>);
+/// What became of a label, by its offset, or of an event without one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Told {
+    Joined(i64),
+    Refused(i64, Refusal),
+    Defaulted(u8),
+}
+
+impl Told {
+    fn label(self) -> Option<i64> {
+        match self {
+            Told::Joined(offset) | Told::Refused(offset, _) => Some(offset),
+            Told::Defaulted(_) => None,
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Arrival {
@@ -29,20 +53,17 @@ enum Arrival {
 fn arrive(join: &mut Join, arrival: Arrival, offset: i64) -> Vec<Told> {
     join.restored();
     let fate = match arrival {
-        Arrival::Prediction(n, time) => join.predicted(&id(n), awaiting(time)),
+        Arrival::Prediction(n, time) => join.predicted(&id(n), awaiting(time), Passing::default()),
         Arrival::Label(n, value, time) => join.labelled(&id(n), label(offset, f64::from(value), time)),
     };
-    let mut told: Vec<Told> = fate
-        .into_iter()
-        .map(|fate| match fate {
-            Fate::Joined(_, label) => (label.source.offset, None),
-            Fate::Refused(refusal, label) => (label.source.offset, Some(refusal)),
-        })
-        .collect();
-    while let Some((_, label)) = join.expired() {
-        told.push((label.source.offset, Some(Refusal::UnknownEvent)));
-    }
-    told
+    let mut fates: Vec<_> = fate.into_iter().map(|fate| (id(0), fate)).collect();
+    fates.extend(std::iter::from_fn(|| join.due()));
+    let told = fates.into_iter().map(|(id, fate)| match fate {
+        Fate::Joined(_, label) => Told::Joined(label.source.offset),
+        Fate::Refused(refusal, label) => Told::Refused(label.source.offset, refusal),
+        Fate::Defaulted(_) => Told::Defaulted(id[1..].parse().unwrap()),
+    });
+    told.collect()
 }
 
 /// Predictions of different events in any order, and any labels.
@@ -73,19 +94,24 @@ fn afters() -> impl Strategy<Value = Vec<After>> {
 }
 
 /// A join that has folded what is done: the first `done` arrivals and what was told of them.
-fn restore(arrivals: &[Arrival], done: usize, told: &[Told]) -> Join {
-    let mut join = Join::new(HORIZON);
-    let decided: Vec<i64> = told.iter().map(|(offset, _)| *offset).collect();
+fn restore(slack: Option<i64>, arrivals: &[Arrival], done: usize, told: &[Told]) -> Join {
+    let mut join = Join::new(HORIZON, slack);
+    let decided: Vec<i64> = told.iter().filter_map(|t| t.label()).collect();
     let times: HashMap<u8, i64> =
         arrivals.iter().filter_map(|a| if let Arrival::Prediction(n, time) = a { Some((*n, *time)) } else { None }).collect();
-    for (offset, refused) in told {
-        if let (Arrival::Label(n, value, _), None) = (arrivals[*offset as usize], refused) {
-            join.restore_outcome(&id(n), f64::from(value), times[&n]);
+    for told in told {
+        match *told {
+            Told::Joined(offset) => {
+                let Arrival::Label(n, value, _) = arrivals[offset as usize] else { panic!("no label at {offset}") };
+                join.restore_outcome(&id(n), f64::from(value), times[&n]);
+            }
+            Told::Defaulted(n) => join.restore_defaulted(&id(n), times[&n]),
+            Told::Refused(..) => {}
         }
     }
     for arrival in &arrivals[..done] {
         if let Arrival::Prediction(n, time) = arrival {
-            join.restore_prediction(&id(*n), awaiting(*time));
+            join.restore_prediction(&id(*n), awaiting(*time), Passing::default());
         }
     }
     for (offset, arrival) in arrivals[..done].iter().enumerate() {
@@ -99,11 +125,11 @@ fn restore(arrivals: &[Arrival], done: usize, told: &[Told]) -> Join {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
     #[test]
-    fn aborts_and_restarts_change_nothing(arrivals in arrivals(), afters in afters()) {
-        let mut calm = Join::new(HORIZON);
+    fn aborts_and_restarts_change_nothing(arrivals in arrivals(), afters in afters(), slack in slack()) {
+        let mut calm = Join::new(HORIZON, slack);
         let wanted: Vec<Told> = arrivals.iter().enumerate().flat_map(|(i, a)| arrive(&mut calm, *a, i as i64)).collect();
 
-        let mut join = Join::new(HORIZON);
+        let mut join = Join::new(HORIZON, slack);
         let (mut next, mut done, mut told, mut open) = (0, 0, Vec::new(), Vec::new());
         let mut afters = afters.into_iter();
         while next < arrivals.len() {
@@ -122,7 +148,7 @@ proptest! {
                     next = done;
                 }
                 crash @ (After::Crash | After::CrashAndAbort) => {
-                    join = restore(&arrivals, done, &told);
+                    join = restore(slack, &arrivals, done, &told);
                     if matches!(crash, After::CrashAndAbort) {
                         join.abort();
                     }
@@ -136,32 +162,45 @@ proptest! {
     }
 
     #[test]
-    fn a_label_ends_once_and_an_event_has_one_outcome(arrivals in arrivals()) {
-        let mut join = Join::new(HORIZON);
-        let mut told: Vec<Told> = arrivals.iter().enumerate().flat_map(|(i, a)| arrive(&mut join, *a, i as i64)).collect();
+    fn a_label_ends_once_and_an_event_has_one_outcome(mut arrivals in arrivals(), slack in slack()) {
+        // a last label, after every horizon
+        arrivals.push(Arrival::Label(99, true, 1_000));
+        let mut join = Join::new(HORIZON, slack);
+        let told: Vec<Told> = arrivals.iter().enumerate().flat_map(|(i, a)| arrive(&mut join, *a, i as i64)).collect();
         let held = join.waiting().1;
         let labels = arrivals.iter().filter(|a| matches!(a, Arrival::Label(..))).count();
-        prop_assert_eq!(told.len() + held, labels);
-        let mut outcomes: Vec<u8> = told
-            .iter()
-            .filter(|(_, refused)| refused.is_none())
-            .map(|(offset, _)| match arrivals[*offset as usize] {
-                Arrival::Label(n, ..) | Arrival::Prediction(n, _) => n,
-            })
-            .collect();
+        let mut ended: Vec<i64> = told.iter().filter_map(|t| t.label()).collect();
+        prop_assert_eq!(ended.len() + held, labels);
+        ended.sort_unstable();
+        ended.dedup();
+        prop_assert_eq!(ended.len() + held, labels, "a label was told twice");
+        let event = |t: &Told| match *t {
+            Told::Joined(offset) => match arrivals[offset as usize] {
+                Arrival::Label(n, ..) | Arrival::Prediction(n, _) => Some(n),
+            },
+            Told::Defaulted(n) => Some(n),
+            Told::Refused(..) => None,
+        };
+        let mut outcomes: Vec<u8> = told.iter().filter_map(event).collect();
         let count = outcomes.len();
         outcomes.sort_unstable();
         outcomes.dedup();
         prop_assert_eq!(outcomes.len(), count, "an event has two outcomes");
-        told.sort_unstable_by_key(|(offset, _)| *offset);
-        told.dedup_by_key(|(offset, _)| *offset);
-        prop_assert_eq!(told.len() + held, labels, "a label was told twice");
+        if slack.is_some() {
+            let predicted = arrivals.iter().filter(|a| matches!(a, Arrival::Prediction(..))).count();
+            prop_assert_eq!(outcomes.len(), predicted, "an event has none");
+        }
     }
+}
+
+fn slack() -> impl Strategy<Value = Option<i64>> {
+    // more than a horizon: then what waits is kept longer, too
+    prop_oneof![Just(None), Just(Some(0)), Just(Some(SLACK)), Just(Some(2 * HORIZON))]
 }
 
 #[test]
 fn each_fate() {
-    let mut join = Join::new(HORIZON);
+    let mut join = Join::new(HORIZON, None);
     let mut told = Vec::new();
     let story = [
         Arrival::Label(1, true, 5),  // 0: waits
@@ -178,14 +217,13 @@ fn each_fate() {
     for (offset, arrival) in story.into_iter().enumerate() {
         told.extend(arrive(&mut join, arrival, offset as i64));
     }
-    let refused = |offset, refusal| (offset, Some(refusal));
     let wanted = [
-        (0, None),
-        refused(2, Refusal::Duplicate),
-        refused(3, Refusal::Conflict),
-        refused(5, Refusal::Late),
-        (6, None),
-        refused(7, Refusal::UnknownEvent),
+        Told::Joined(0),
+        Told::Refused(2, Refusal::Duplicate),
+        Told::Refused(3, Refusal::Conflict),
+        Told::Refused(5, Refusal::Late),
+        Told::Joined(6),
+        Told::Refused(7, Refusal::UnknownEvent),
     ];
     assert_eq!(told, wanted);
     assert_eq!(join.waiting(), (2, 0));
@@ -193,10 +231,33 @@ fn each_fate() {
 
 #[test]
 fn a_prediction_waits_for_two_horizons_of_labels() {
-    let mut join = Join::new(HORIZON);
+    let mut join = Join::new(HORIZON, None);
     arrive(&mut join, Arrival::Prediction(1, 0), 0);
     arrive(&mut join, Arrival::Label(8, true, 20), 1);
     assert_eq!(join.waiting(), (1, 1));
     arrive(&mut join, Arrival::Label(9, true, 21), 2);
     assert_eq!(join.waiting(), (0, 2));
+}
+
+#[test]
+fn an_event_without_a_label_gets_the_default_when_labels_have_gone_by() {
+    let mut join = Join::new(HORIZON, Some(SLACK));
+    let mut told = Vec::new();
+    let story = [
+        Arrival::Prediction(1, 0),
+        Arrival::Label(8, true, 12), // the horizon and the slack are over at 12
+        Arrival::Prediction(2, 0),
+        Arrival::Label(2, true, 10), // 3: out of order, and in time
+        Arrival::Label(9, true, 13), // now 1 has waited long enough
+        Arrival::Label(1, true, 10), // 5: too late, though known in time
+        Arrival::Label(1, true, 11), // 6: known too late
+        Arrival::Prediction(3, 1),   // 13 is not after 13
+        Arrival::Prediction(4, 0),   // comes when its labels have gone by
+    ];
+    for (offset, arrival) in story.into_iter().enumerate() {
+        told.extend(arrive(&mut join, arrival, offset as i64));
+    }
+    let wanted =
+        [Told::Joined(3), Told::Defaulted(1), Told::Refused(5, Refusal::Defaulted), Told::Refused(6, Refusal::Late), Told::Defaulted(4)];
+    assert_eq!(told, wanted);
 }

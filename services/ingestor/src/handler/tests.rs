@@ -57,7 +57,7 @@ impl Sink for Table {
                 partition: record.partition,
                 key: str::from_utf8(record.key).unwrap().into(),
                 payload: record.payload.to_vec(),
-                traceparent: record.traceparent.map(str::to_owned),
+                traceparent: record.traceparent.or(batch.traceparent()).map(str::to_owned),
             });
             Ok(offset as i64)
         };
@@ -98,7 +98,7 @@ impl Harness {
 
     fn with(table: Table, budget: usize) -> Self {
         let limits = Limits { size: 1 << 20, time: Duration::from_millis(200) };
-        let settings = Settings { token: Token::new(Secret::new(TOKEN)), limits, budget: Budget::new(budget) };
+        let settings = Settings { token: Token::new(Secret::new(TOKEN)), limits, budget: Budget::new(budget), sampler: Sampler::new(0.0) };
         let (table, metrics) = (Arc::new(table), Metrics::new("test", "0"));
         let app = App::new(settings, Catalog::of([route(&[2])]), Arc::clone(&table), &metrics);
         Self { table, router: routes(app), metrics }

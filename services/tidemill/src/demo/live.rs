@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the last predictions may take to arrive after everything was published.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a training that was asked for may take to be judged and deployed then.
+const LEARNING: Duration = Duration::from_secs(60);
 
 pub(super) struct Live<'a> {
     pub(super) cluster: &'a Cluster,
@@ -55,6 +57,7 @@ impl Live<'_> {
         self.until_published(&publishing, &tally, &mut view, &mut course)?;
         let published = runtime.block_on(publishing)??;
         let (raw, labels) = self.until_seen(&tally, &mut view, &mut course)?;
+        self.until_learned(&tally, &mut view, &mut course)?;
         view.show(&self.picture(&tally, &mut course));
         view.finish();
         self.watch.finish()?;
@@ -97,6 +100,15 @@ impl Live<'_> {
         }
     }
 
+    /// Until what the learning loop has begun is at its end, or has taken too long: the demo is not about that.
+    fn until_learned(&mut self, tally: &Tally, view: &mut View, course: &mut Course) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while self.watch.seen().awaited > 0 && began.elapsed() < LEARNING {
+            self.look(tally, view, course)?;
+        }
+        Ok(())
+    }
+
     fn appended(&self, topic: &str) -> Result<u64, tidemill_kafka::admin::Error> {
         Ok(self.cluster.admin.ends(topic)?.iter().map(|e| u64::try_from(e.high - e.start).unwrap_or(0)).sum())
     }
@@ -106,6 +118,8 @@ impl Live<'_> {
             self.watch.finish()?;
         }
         self.supervisor.look().iter().for_each(|line| view.say(line));
+        let news = std::mem::take(&mut self.watch.seen().news);
+        news.iter().for_each(|line| view.say(line));
         let in_flight = (tally.acknowledged.get() - tally.duplicates.get()).saturating_sub(self.watch.seen().done().0);
         if in_flight as f64 <= course.prediction_rate.max(100.0) {
             self.supervisor.caught_up().iter().for_each(|line| view.say(line));
@@ -133,7 +147,7 @@ impl Live<'_> {
             acknowledged_rate: course.acknowledged_rate,
             predictions: seen.predictions,
             prediction_rate: course.prediction_rate,
-            alerts: seen.judged.alerts(),
+            alerts: seen.alerts(),
             refused: tally.refused.get(),
             rejected: seen.rejected.clone(),
             outcomes: seen.outcomes,

@@ -16,8 +16,12 @@ pub(super) struct Seen {
     alert: String,
     /// Predictions seen.
     pub(super) predictions: u64,
-    /// Predictions and truth.
-    pub(super) judged: Judged,
+    /// Predictions and truth, by the version of the model that decided.
+    pub(super) judged: BTreeMap<i32, Judged>,
+    /// What the learning loop has said and nobody has shown yet.
+    pub(super) news: Vec<String>,
+    /// What has to follow yet: trainings that alerts asked for, verdicts on models, deployments.
+    pub(super) awaited: i64,
     /// Rejected events by reason.
     pub(super) rejected: BTreeMap<String, u64>,
     /// Labels that met their prediction, and those that were rejected.
@@ -36,6 +40,8 @@ pub(super) struct Seen {
 /// Alerts against the truth.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Judged {
+    /// Predictions in all.
+    pub(super) predictions: u64,
     /// Frauds with an alert.
     pub(super) caught: u64,
     /// Frauds without.
@@ -72,7 +78,9 @@ impl Seen {
             payments,
             alert,
             predictions: 0,
-            judged: Judged::default(),
+            judged: BTreeMap::new(),
+            news: Vec::new(),
+            awaited: 0,
             rejected: BTreeMap::new(),
             outcomes: 0,
             rejected_labels: 0,
@@ -90,10 +98,12 @@ impl Seen {
         self.latencies.note(latency);
         self.recent.note(latency);
         let payment = prediction.event_id.parse().ok().and_then(|id: usize| self.payments.get(id));
+        let judged = self.judged.entry(prediction.model.version).or_default();
+        judged.predictions += 1;
         match (payment.is_some_and(Payment::is_fraud), prediction.decision == self.alert) {
-            (true, true) => self.judged.caught += 1,
-            (true, false) => self.judged.missed += 1,
-            (false, true) => self.judged.false_alerts += 1,
+            (true, true) => judged.caught += 1,
+            (true, false) => judged.missed += 1,
+            (false, true) => judged.false_alerts += 1,
             (false, false) => return,
         }
         if prediction.decision == self.alert {
@@ -120,6 +130,11 @@ impl Seen {
         (self.predictions + self.rejected.values().sum::<u64>(), self.outcomes + self.rejected_labels)
     }
 
+    /// Alerts of all models.
+    pub(super) fn alerts(&self) -> u64 {
+        self.judged.values().map(Judged::alerts).sum()
+    }
+
     /// Latencies since the last call.
     pub(super) fn take_recent(&mut self) -> Latencies {
         std::mem::take(&mut self.recent)
@@ -139,8 +154,9 @@ mod tests {
             let prediction = Prediction { event_id: id.into(), decision: decision.into(), ingested_at: 1_000, ..Prediction::default() };
             seen.prediction(&prediction, 6_000);
         }
-        assert_eq!(seen.judged, Judged { caught: 1, missed: 1, false_alerts: 1 });
-        assert_eq!((seen.judged.precision(), seen.judged.recall()), (Some(0.5), Some(0.5)));
+        let judged = seen.judged[&0];
+        assert_eq!(judged, Judged { predictions: 5, caught: 1, missed: 1, false_alerts: 1 });
+        assert_eq!((judged.precision(), judged.recall(), seen.alerts()), (Some(0.5), Some(0.5), 2));
         seen.outcome();
         assert_eq!((seen.predictions, seen.done()), (5, (5, 1)));
         assert_eq!(seen.last_alert.as_deref(), Some("3"));

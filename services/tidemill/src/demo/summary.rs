@@ -1,7 +1,7 @@
 //! What the demo says at its end.
 
 use super::live::Outcome;
-use super::seen::Seen;
+use super::seen::{Judged, Seen};
 use super::view::mib;
 use crate::generate::Payment;
 use crate::output::count;
@@ -42,19 +42,16 @@ pub(super) fn happened(outcome: &Outcome, seen: &Seen, restarts: u32) -> Vec<Str
     lines
 }
 
-/// How good the bootstrap rule was, in lines.
+/// How good each model was, in lines: the bootstrap rule first.
 pub(super) fn judged(seen: &Seen) -> Vec<String> {
-    let judged = seen.judged;
     let percent = |share: Option<f64>| share.map_or("none".into(), |s| format!("{:.1} %", 100.0 * s));
-    vec![
-        format!(
-            "alerts                  {:>9}   {:.2} % of the predictions",
-            count(judged.alerts()),
-            100.0 * judged.alerts() as f64 / seen.predictions.max(1) as f64
-        ),
-        format!("precision               {:>9}   {} of the alerts are frauds", percent(judged.precision()), count(judged.caught)),
-        format!("recall                  {:>9}   of {} frauds", percent(judged.recall()), count(judged.caught + judged.missed)),
-    ]
+    let head = format!("{:<16}{:>12}{:>9}{:>11}{:>9}", "decided by", "predictions", "alerts", "precision", "recall");
+    let line = |(version, judged): (&i32, &Judged)| {
+        let by = if *version == 0 { "bootstrap rule".to_owned() } else { format!("model {version}") };
+        let (precision, recall) = (percent(judged.precision()), percent(judged.recall()));
+        format!("{by:<16}{:>12}{:>9}{precision:>11}{recall:>9}", count(judged.predictions), count(judged.alerts()))
+    };
+    std::iter::once(head).chain(seen.judged.iter().map(line)).collect()
 }
 
 /// Where the reader of [`next`] is.
@@ -80,6 +77,7 @@ pub(super) fn next(place: &Place<'_>, alert: &str, last: &Payment) -> Vec<String
     [
         ("the addresses, once per shell", format!("set -a; . {home}/env; set +a")),
         ("the way of one event that raised an alert", format!("{program} trace {pipeline} {alert}")),
+        ("the models, and how the newest was judged", format!("{program} models list {pipeline}; {program} models show {pipeline} 1")),
         ("what is applied, how far it is, whether the services are well", format!("{program} status")),
         ("what if the last customer paid 300 now", format!("curl -s $TIDEMILL_PREDICTOR_URL/v1/pipelines/{pipeline}/predict -d '{what_if}'")),
         (
@@ -123,6 +121,6 @@ mod tests {
             assert!(text.contains(part), "`{part}` is not in\n{text}");
         }
         let text = judged(&seen).join("\n");
-        assert!(text.contains("precision                 100.0 %") && text.contains("of 1 frauds"), "{text}");
+        assert!(text.lines().any(|l| l.starts_with("bootstrap rule") && l.ends_with("100.0 %  100.0 %")), "{text}");
     }
 }

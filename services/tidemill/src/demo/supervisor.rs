@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// What infra/local calls the services; everything else is a part of the infrastructure.
-const SERVICES: [&str; 5] = ["ingestor", "validator", "feature-builder", "predictor", "evaluator"];
+const SERVICES: [&str; 8] = ["ingestor", "validator", "feature-builder", "predictor", "evaluator", "trainer", "deployer", "drift-watcher"];
 
 /// Whether `name` is a service or one more instance of it.
 pub(super) fn is_service(name: &str) -> bool {

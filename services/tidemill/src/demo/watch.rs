@@ -1,14 +1,17 @@
-//! A downstream reader: read_committed on predictions, rejects and outcomes while the demo runs.
+//! A downstream reader: read_committed on predictions, rejects, outcomes and what the learning loop says, while the demo runs.
 
+use super::news::{self, News};
 use super::seen::Seen;
 use crate::connect::Cluster;
 use crate::decode::Decoder;
 use anyhow::anyhow;
+use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tidemill_events::topics::PerPipeline;
+use tidemill_events::control::{Alert, Candidate, Deployment, Evaluation};
+use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_kafka::reader::{Record, Tail};
 use tidemill_pipeline::Pipeline;
 use tidemill_service::{Clock, SystemClock};
@@ -30,32 +33,60 @@ impl Watch {
     /// When a topic or the registry is not there.
     pub(super) fn start(cluster: &Cluster, pipeline: &Pipeline, seen: Seen) -> anyhow::Result<Self> {
         let mut watch = Self { seen: Arc::new(Mutex::new(seen)), stop: Arc::default(), readers: Vec::new() };
-        watch.read(cluster, pipeline, PerPipeline::Predictions, |record, decoder, seen| {
+        let topic = |topic: PerPipeline| topic.name(&pipeline.name, &pipeline.layout.entities);
+        watch.read(cluster, pipeline, &topic(PerPipeline::Predictions), |record, decoder, seen| {
             let received = SystemClock.now();
             let prediction = decoder.prediction(record.payload())?;
             lock(seen).prediction(&prediction, received);
             Ok(())
         })?;
-        watch.read(cluster, pipeline, PerPipeline::Rejected, |record, decoder, seen| {
+        watch.read(cluster, pipeline, &topic(PerPipeline::Rejected), |record, decoder, seen| {
             let reject = decoder.reject(record.payload())?;
             lock(seen).reject(reject);
             Ok(())
         })?;
-        watch.read(cluster, pipeline, PerPipeline::Outcomes, |_, _, seen| {
+        watch.read(cluster, pipeline, &topic(PerPipeline::Outcomes), |_, _, seen| {
             lock(seen).outcome();
             Ok(())
         })?;
+        let name = pipeline.name.clone();
+        watch.news(cluster, pipeline, Control::Candidates, &name, |c: &Candidate| (c.pipeline.as_str(), news::trained(c)))?;
+        watch.news(cluster, pipeline, Control::Evaluations, &name, |e: &Evaluation| (e.pipeline.as_str(), news::judged(e)))?;
+        watch.news(cluster, pipeline, Control::Deployments, &name, |d: &Deployment| (d.pipeline.as_str(), news::deployed(d)))?;
+        watch.news(cluster, pipeline, Control::Alerts, &name, |a: &Alert| (a.pipeline.as_str(), news::alerted(a)))?;
         Ok(watch)
+    }
+
+    /// Tells what is said of pipeline `name` on a control topic; `news` gives a record's pipeline and what to say of it.
+    fn news<T: DeserializeOwned + 'static>(
+        &mut self,
+        cluster: &Cluster,
+        pipeline: &Pipeline,
+        topic: Control,
+        name: &str,
+        news: fn(&T) -> (&str, News),
+    ) -> anyhow::Result<()> {
+        let name = name.to_owned();
+        self.read(cluster, pipeline, topic.name(), move |record, decoder, seen| {
+            let told: T = decoder.control(record.payload())?;
+            let (of, News { line, awaits }) = news(&told);
+            if of == name {
+                let mut seen = lock(seen);
+                seen.news.push(line);
+                seen.awaited += awaits;
+            }
+            Ok(())
+        })
     }
 
     fn read(
         &mut self,
         cluster: &Cluster,
         pipeline: &Pipeline,
-        topic: PerPipeline,
-        take: fn(&Record<'_>, &mut Decoder, &Mutex<Seen>) -> anyhow::Result<()>,
+        topic: &str,
+        take: impl Fn(&Record<'_>, &mut Decoder, &Mutex<Seen>) -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let tail = Tail::new(&cluster.brokers, &topic.name(&pipeline.name, &pipeline.layout.entities))?;
+        let tail = Tail::new(&cluster.brokers, topic)?;
         let mut decoder = Decoder::new(cluster.registry.clone(), &pipeline.layout)?;
         let (seen, stop) = (self.seen.clone(), self.stop.clone());
         let reader = move || {

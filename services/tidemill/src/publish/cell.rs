@@ -35,7 +35,7 @@ impl Cell<'_> {
     ///
     /// Numbers become strings where the schema says string, text becomes a number where the schema wants
     /// one and it is one. What does not fit goes as it is: the ingestor judges, and says why it refuses.
-    pub(super) fn write(self, field: &Field, out: &mut Vec<u8>) {
+    pub(crate) fn write(self, field: &Field, out: &mut Vec<u8>) {
         let quoted = matches!(field.ty, Type::String | Type::Enum(_));
         match self {
             Cell::Null => out.extend_from_slice(b"null"),
@@ -55,7 +55,7 @@ impl Cell<'_> {
     }
 
     /// The instant this cell says under type `ty`, microseconds since 1970.
-    pub(super) fn instant(self, ty: &Type) -> Option<i64> {
+    pub(crate) fn instant(self, ty: &Type) -> Option<i64> {
         let of_number = |v: i64| if *ty == Type::TimestampMillis { v.checked_mul(1_000) } else { Some(v) };
         match self {
             Cell::Instant(micros) => Some(micros),

@@ -39,7 +39,7 @@ pub enum Error {
 /// Takes batches.
 pub(super) enum Client {
     Http(Http),
-    Kafka(Kafka),
+    Kafka(Box<Kafka>),
 }
 
 impl Client {

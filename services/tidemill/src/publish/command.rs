@@ -134,7 +134,7 @@ impl Args {
     fn destination(&self, cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<Destination> {
         let MaybeIngestor { url, token } = &self.ingestor;
         Ok(match (self.via, url, token) {
-            (Via::Kafka, ..) => Destination::Kafka(Topics::of(cluster, pipeline)?),
+            (Via::Kafka, ..) => Destination::Kafka(Box::new(Topics::of(cluster, pipeline)?)),
             (Via::Http, Some(url), Some(token)) => {
                 Destination::Http(Ingestor { url: url.clone(), token: token.clone() }.endpoint(&self.pipeline))
             }

@@ -53,7 +53,7 @@ pub enum Destination {
     /// The ingestor, over HTTP.
     Http(Endpoint),
     /// Topics.
-    Kafka(Topics),
+    Kafka(Box<Topics>),
 }
 
 /// Why a publication could not start or be completed.
@@ -88,7 +88,7 @@ impl Job {
         let encoder = Encoder::new(&self.shape);
         let client = Arc::new(match self.destination {
             Destination::Http(endpoint) => Client::Http(Http::new(&endpoint)?),
-            Destination::Kafka(topics) => Client::Kafka(Kafka::new(topics)?),
+            Destination::Kafka(topics) => Client::Kafka(Box::new(Kafka::new(*topics)?)),
         });
         let acks_failed = |why| Error::Acks { path: self.acks.clone().unwrap_or_default(), why };
         let (acks, writer) = self.acks.as_deref().map(Acks::open).transpose().map_err(acks_failed)?.unzip();

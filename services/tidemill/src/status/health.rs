@@ -27,6 +27,15 @@ pub(super) struct Flags {
     /// The evaluator's address
     #[arg(long, env = "TIDEMILL_EVALUATOR_URL", value_name = "URL")]
     evaluator: Option<String>,
+    /// The trainer's address
+    #[arg(long, env = "TIDEMILL_TRAINER_URL", value_name = "URL")]
+    trainer: Option<String>,
+    /// The deployer's address
+    #[arg(long, env = "TIDEMILL_DEPLOYER_URL", value_name = "URL")]
+    deployer: Option<String>,
+    /// The drift-watcher's address
+    #[arg(long, env = "TIDEMILL_DRIFT_WATCHER_URL", value_name = "URL")]
+    drift_watcher: Option<String>,
 }
 
 /// How a service is.
@@ -62,6 +71,9 @@ pub(super) async fn ask(flags: &Flags) -> reqwest::Result<Vec<Health>> {
         ("feature-builder", &flags.feature_builder),
         ("predictor", &flags.predictor),
         ("evaluator", &flags.evaluator),
+        ("trainer", &flags.trainer),
+        ("deployer", &flags.deployer),
+        ("drift-watcher", &flags.drift_watcher),
     ] {
         if let Some(url) = url {
             all.push(ask_one(&http, service, url).await);

@@ -1,9 +1,10 @@
 //! Reads the topics of a pipeline, one after the other, and feeds the checkers.
 
+use super::champions::Champions;
 use super::fold::{Fold, Found};
 use super::ledger::{Derived, Ledger};
 use super::once::Once;
-use super::outcomes::Outcomes;
+use super::outcomes::{self, Outcomes};
 use super::report::{At, Section, Violation};
 use super::upstream::Upstream;
 use super::vectors::Vectors;
@@ -14,9 +15,10 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tidemill_events::control::RegistryEvent;
 use tidemill_events::origin::{self, Origin};
-use tidemill_events::records::SourceRecord;
-use tidemill_events::topics::PerPipeline;
+use tidemill_events::records::{ModelRef, SourceRecord};
+use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_events::{HopInput, Source};
 use tidemill_expr::Program;
 use tidemill_features::{Hop, HopState};
@@ -56,7 +58,8 @@ impl<'a> Pass<'a> {
     pub(super) fn labels(&mut self) -> anyhow::Result<Option<Outcomes>> {
         let Some(labels) = &self.pipeline.learning.labels else { return Ok(None) };
         let topic = self.topic(PerPipeline::Labels);
-        let mut outcomes = Outcomes::new(&topic, labels.horizon);
+        let rule = outcomes::Rule { horizon: labels.horizon, default: labels.default, slack: self.pipeline.source.lateness };
+        let mut outcomes = Outcomes::new(&topic, &self.topic(PerPipeline::Predictions), rule);
         let decoder = &mut self.decoder;
         read(self.cluster, &self.bar, &topic, None, |record| {
             let label = decoder.label(record.payload())?;
@@ -76,7 +79,8 @@ impl<'a> Pass<'a> {
         read(self.cluster, &self.bar, &topic, None, |record| {
             let outcome = decoder.outcome(record.payload())?;
             let source = self::source(outcome.source);
-            outcomes.outcome(&derived(&topic, record, &source), &outcome.event_id, outcome.label);
+            let read = outcomes::Read { event_id: &outcome.event_id, label: outcome.label, label_time: outcome.label_time };
+            outcomes.outcome(&derived(&topic, record, &source), &read);
             Ok(())
         })?;
         Ok(outcomes.finish())
@@ -163,11 +167,13 @@ impl<'a> Pass<'a> {
         Ok((vectors, once))
     }
 
-    /// Reads `<p>.predictions`, also for `outcomes`; one checker per route.
+    /// Reads `<p>.predictions`, also for `outcomes`; one checker per route, and the verdict on their models.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn predictions(&mut self, ledger: &Ledger, mut outcomes: Option<&mut Outcomes>) -> anyhow::Result<Vec<Once>> {
+    pub(super) fn predictions(&mut self, ledger: &Ledger, mut outcomes: Option<&mut Outcomes>) -> anyhow::Result<(Vec<Once>, Section)> {
+        let deployed = self.deployed()?;
+        let mut champions = Champions::new(&deployed);
         let topic = self.topic(PerPipeline::Predictions);
         let partitions = self.pipeline.source.partitions;
         let route = |name: &str| Once::new(&topic, &format!("prediction of route {name}"), &self.raw, partitions);
@@ -176,13 +182,29 @@ impl<'a> Pass<'a> {
         read(self.cluster, &self.bar, &topic, None, |record| {
             let prediction = decoder.prediction(record.payload())?;
             let once = routes.entry(prediction.route.clone()).or_insert_with(|| route(&prediction.route));
-            once.record(ledger, &derived(&topic, record, &prediction.source), &prediction.event_id, &prediction.event_id);
+            let derived = derived(&topic, record, &prediction.source);
+            once.record(ledger, &derived, &prediction.event_id, &prediction.event_id);
+            champions.prediction(&derived, &prediction.event_id, &prediction.model);
             if let Some(outcomes) = &mut outcomes {
-                outcomes.predicted(&prediction.event_id, prediction.event_time);
+                outcomes.predicted((record.partition(), record.offset()), &prediction.event_id, prediction.event_time);
             }
             Ok(())
         })?;
-        Ok(routes.into_values().collect())
+        Ok((routes.into_values().collect(), champions.finish()))
+    }
+
+    /// The models that were deployed for the pipeline, in order.
+    fn deployed(&mut self) -> anyhow::Result<Vec<ModelRef>> {
+        let (name, decoder) = (&self.pipeline.name, &mut self.decoder);
+        let mut deployed = Vec::new();
+        read(self.cluster, &self.bar, Control::Registry.name(), None, |record| {
+            let event: RegistryEvent = decoder.control(record.payload())?;
+            if event.pipeline == *name && event.kind == "deployed" {
+                deployed.push(event.model);
+            }
+            Ok(())
+        })?;
+        Ok(deployed)
     }
 
     /// Reads one partition of `<p>.valid` up to offset `until`: into the ledger, and through the fold of the first hop.

@@ -23,6 +23,8 @@ pub(super) enum Invariant {
     Online,
     /// 5: vectors equal a fold of the hop's input in offset order.
     Vectors,
+    /// 6: along a partition of the predictions the models follow each other as they were deployed.
+    Champion,
 }
 
 impl Invariant {
@@ -35,6 +37,7 @@ impl Invariant {
             Invariant::Values => "3 counts and sums",
             Invariant::Online => "4 online store",
             Invariant::Vectors => "5 vectors",
+            Invariant::Champion => "6 champion",
         }
     }
 }

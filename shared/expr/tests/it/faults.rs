@@ -42,6 +42,32 @@ fn names_what_is_unknown_and_what_is_near() {
 }
 
 #[test]
+fn fields_of_owners_are_variables_with_a_dot() {
+    let double = |name: &str| Variable { name: name.into(), ty: Ty::Double, nullable: false };
+    let scope = Scope { variables: ["limit", "new.auc", "new.rows", "old.auc"].map(double).to_vec() };
+    let program = compile("new.auc >= old.auc - limit", &scope).unwrap();
+    assert_eq!(program.slots(), [0, 1, 3]);
+    let values = [0.01, 0.72, 5.0, 0.725].map(tidemill_events::Value::Double);
+    assert_eq!(program.eval(&values), Ok(tidemill_events::Value::Bool(true)));
+    let fault = |source: &str, code: &str, marked: &str, words: &str| {
+        let found = compile(source, &scope).unwrap_err();
+        let [error] = &found[..] else { panic!("{source}: {found:?}") };
+        assert_eq!((error.code, &source[error.range.clone()]), (code, marked), "{source}");
+        let text = format!("{} | {}", error.message, error.help.as_deref().unwrap_or(""));
+        assert!(text.contains(words), "{source}: {text}");
+    };
+    fault("new.acu > 0.5", codes::UNKNOWN_VARIABLE, "new.acu", "`new` has no `acu` | did you mean `auc`?");
+    fault("limit > new.zebra", codes::UNKNOWN_VARIABLE, "new.zebra", "known here: `auc`, `rows`");
+    fault("enw.auc > 0.5", codes::UNKNOWN_VARIABLE, "enw", "did you mean `new`?");
+    fault("zebra.auc > 0.5", codes::UNKNOWN_VARIABLE, "zebra", "known here: `new`, `old`");
+    fault("new > 0.5", codes::UNKNOWN_VARIABLE, "new", "such as `new.auc`");
+    fault("limit.auc > 0.5", codes::UNKNOWN_VARIABLE, "limit", "`limit` is not known here");
+    fault("new.auc.x > 0.5", codes::NOT_AVAILABLE, "new.auc.x", "a field of a value");
+    assert_eq!(compile("has(new.auc)", &scope).unwrap_err()[0].code, codes::NOT_AVAILABLE);
+    fault("new.auc == null", codes::NEVER_NULL, "new.auc == null", "never null");
+}
+
+#[test]
 fn integers_and_doubles_do_not_mix_in_arithmetic() {
     fault("ratio / 2", codes::OPERANDS, "ratio / 2", "write `2.0`");
     fault("amount / 2 > 1.0", codes::OPERANDS, "amount / 2", "write `2.0`");

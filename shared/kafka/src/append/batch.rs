@@ -7,6 +7,8 @@ pub struct Batch {
     traceparent: Option<String>,
     bytes: Vec<u8>,
     records: Vec<Entry>,
+    /// Records with a trace of their own, by their place, in the batch's order.
+    followed: Vec<(usize, String)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +16,6 @@ struct Entry {
     partition: i32,
     start: usize,
     key_end: usize,
-    payload_end: usize,
-    /// Of a trace of its own; at `payload_end` where it has none.
     end: usize,
 }
 
@@ -28,31 +28,38 @@ pub struct Record<'a> {
     pub key: &'a [u8],
     /// Its value.
     pub payload: &'a [u8],
-    /// The trace it belongs to: its own, else the batch's.
+    /// The trace that it alone belongs to.
     pub traceparent: Option<&'a str>,
 }
 
 impl Batch {
-    /// An empty batch for `topic`, whose records carry `traceparent` as a header if there is one.
+    /// An empty batch for `topic`. Its records belong to the trace `traceparent`, if there is one, but for those with
+    /// a trace of their own.
     #[must_use]
     pub fn new(topic: impl Into<String>, traceparent: Option<String>) -> Self {
-        Self { topic: topic.into(), traceparent, bytes: Vec::new(), records: Vec::new() }
+        Self { topic: topic.into(), traceparent, bytes: Vec::new(), records: Vec::new(), followed: Vec::new() }
     }
 
     /// Adds a record.
     pub fn push(&mut self, partition: i32, key: &[u8], payload: &[u8]) {
-        self.push_traced(partition, key, payload, None);
-    }
-
-    /// Adds a record of a trace of its own, if `traceparent` is one.
-    pub fn push_traced(&mut self, partition: i32, key: &[u8], payload: &[u8], traceparent: Option<&str>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(key);
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(payload);
-        let payload_end = self.bytes.len();
-        self.bytes.extend_from_slice(traceparent.unwrap_or_default().as_bytes());
-        self.records.push(Entry { partition, start, key_end, payload_end, end: self.bytes.len() });
+        self.records.push(Entry { partition, start, key_end, end: self.bytes.len() });
+    }
+
+    /// Says that the record pushed last belongs to the trace `traceparent`, and not to that of the batch.
+    pub fn follow(&mut self, traceparent: String) {
+        if let Some(last) = self.records.len().checked_sub(1) {
+            self.followed.push((last, traceparent));
+        }
+    }
+
+    /// Whether any of its records belongs to a trace.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.traceparent.is_some() || !self.followed.is_empty()
     }
 
     /// How many records there are.
@@ -73,7 +80,7 @@ impl Batch {
         &self.topic
     }
 
-    /// The trace they belong to.
+    /// The trace of all that have none of their own.
     #[must_use]
     pub fn traceparent(&self) -> Option<&str> {
         self.traceparent.as_deref()
@@ -81,12 +88,16 @@ impl Batch {
 
     /// The records, in the order in which they were pushed.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.records.iter().map(|e| Record {
+        self.records.iter().enumerate().map(|(index, e)| Record {
             partition: e.partition,
             key: &self.bytes[e.start..e.key_end],
-            payload: &self.bytes[e.key_end..e.payload_end],
-            // bytes that were a str when they were pushed
-            traceparent: str::from_utf8(&self.bytes[e.payload_end..e.end]).ok().filter(|t| !t.is_empty()).or(self.traceparent()),
+            payload: &self.bytes[e.key_end..e.end],
+            traceparent: self.own(index),
         })
+    }
+
+    fn own(&self, index: usize) -> Option<&str> {
+        let at = self.followed.binary_search_by_key(&index, |(i, _)| *i).ok()?;
+        Some(&self.followed[at].1)
     }
 }

@@ -1,5 +1,6 @@
 //! What became of the records of a batch.
 
+use super::spans::Sends;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -24,6 +25,16 @@ pub enum Error {
 
 impl Error {
     const ALL: [Self; 4] = [Self::Busy, Self::TooLarge, Self::NotAcknowledged, Self::Refused];
+
+    /// One word for it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::TooLarge => "too_large",
+            Self::NotAcknowledged => "not_acknowledged",
+            Self::Refused => "refused",
+        }
+    }
 
     fn of(error: &KafkaError) -> Self {
         match error.rdkafka_error_code() {
@@ -100,11 +111,11 @@ impl Delivery {
 
 /// A batch's way to its acknowledgements.
 #[derive(Debug)]
-pub struct Receipt(Arc<Outcomes>);
+pub struct Receipt(Arc<Outcomes>, Sends);
 
 impl Receipt {
-    pub(super) fn new(outcomes: Arc<Outcomes>) -> Self {
-        Self(outcomes)
+    pub(super) fn new(outcomes: Arc<Outcomes>, sends: Sends) -> Self {
+        Self(outcomes, sends)
     }
 
     /// Waits until every record is acknowledged or given up: its offset, or why it has none, in the
@@ -117,6 +128,8 @@ impl Receipt {
             let number = number.load(Ordering::Relaxed);
             Error::ALL.get(usize::try_from(-1 - number).unwrap_or(usize::MAX)).map_or(Ok(number), |e| Err(*e))
         };
-        self.0.numbers.iter().map(read).collect()
+        let outcomes: Vec<_> = self.0.numbers.iter().map(read).collect();
+        self.1.end(&outcomes);
+        outcomes
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Read and checked as a whole; what acts on them is the learning loop.
 
+mod gates;
 mod model;
 
+pub use gates::{Gate, METRICS};
 pub use model::{Learner, Model, Objective, Search, Train, Trigger, Values};
 
 use super::LONGEST;
@@ -23,8 +25,8 @@ pub struct Learning {
     pub model: Option<Model>,
     /// `performance`
     pub performance: Option<Performance>,
-    /// `gates`: conditions over `challenger` and `champion`, as written.
-    pub gates: Vec<String>,
+    /// `gates`: conditions over `challenger` and `champion`, in file order.
+    pub gates: Vec<Gate>,
     /// `rollout`
     pub rollout: Option<Rollout>,
     /// `drift`
@@ -110,30 +112,19 @@ pub struct Drift {
 
 /// A span that is not nothing.
 const SPAN: RangeInclusive<i64> = SECOND..=LONGEST;
-/// Most gates a file may have.
-const MAX_GATES: usize = 100;
 /// Longest condition, in bytes.
 const MAX_CONDITION: usize = 4 * 1024;
 
-/// Reads all of them out of the file's fields, and notes those that do not act yet.
+/// Reads all of them out of the file's fields.
 pub(crate) fn read(reader: &mut Reader<'_>, file: &mut Fields<'_>) -> Learning {
     let labels = file.optional("labels").and_then(|e| labels(reader, e));
-    let mut later = |key| {
-        let entry = file.optional(key)?;
-        reader
-            .report(codes::NO_EFFECT_YET, Severity::Note, entry.key_range.clone(), format!("`{key}` has no effect yet"))
-            .help("it is checked now, and acts with the learning loop");
-        Some(entry)
-    };
-    let (model_at, performance_at, gates_at, rollout_at, drift_at) =
-        (later("model"), later("performance"), later("gates"), later("rollout"), later("drift"));
     Learning {
         labels,
-        model: model_at.and_then(|e| model::read(reader, e)),
-        performance: performance_at.and_then(|e| performance(reader, e)),
-        gates: gates_at.and_then(|e| gates(reader, e)).unwrap_or_default(),
-        rollout: rollout_at.and_then(|e| rollout(reader, e)),
-        drift: drift_at.and_then(|e| drift(reader, e)),
+        model: file.optional("model").and_then(|e| model::read(reader, e)),
+        performance: file.optional("performance").and_then(|e| performance(reader, e)),
+        gates: file.optional("gates").and_then(|e| gates::read(reader, e)).unwrap_or_default(),
+        rollout: file.optional("rollout").and_then(|e| rollout(reader, e)),
+        drift: file.optional("drift").and_then(|e| drift(reader, e)),
     }
 }
 
@@ -153,16 +144,6 @@ fn performance(reader: &mut Reader<'_>, entry: &Entry) -> Option<Performance> {
     Some(Performance { window: window?, precision_at: optional(precision_at)? })
 }
 
-fn gates(reader: &mut Reader<'_>, entry: &Entry) -> Option<Vec<String>> {
-    let items = reader.list(&entry.value, "conditions")?;
-    if items.len() > MAX_GATES {
-        let message = format!("there are {} gates; {MAX_GATES} are possible", items.len());
-        reader.error(codes::TOO_MANY, entry.key_range.clone(), message);
-        return None;
-    }
-    items.iter().map(|item| condition(reader, item)).collect()
-}
-
 fn condition(reader: &mut Reader<'_>, node: &crate::yaml::Node) -> Option<String> {
     let text = reader.text(node)?;
     if text.trim().is_empty() || text.len() > MAX_CONDITION {
@@ -176,7 +157,21 @@ fn condition(reader: &mut Reader<'_>, node: &crate::yaml::Node) -> Option<String
 fn rollout(reader: &mut Reader<'_>, entry: &Entry) -> Option<Rollout> {
     let approvals = [("automatic", Approval::Automatic), ("one_person", Approval::OnePerson), ("two_people", Approval::TwoPeople)];
     let mut fields = reader.fields(&entry.value, &entry.key, entry.key_range.clone())?;
-    let approval = fields.required(reader, "approval").and_then(|e| reader.choice(&e.value, &approvals));
+    let approval = fields.required(reader, "approval").and_then(|e| {
+        let approval = reader.choice(&e.value, &approvals)?;
+        if approval == Approval::TwoPeople {
+            let message = "the approval of two people is not available yet";
+            reader.error(codes::NOT_YET, e.value.range.clone(), message).help("automatic and one_person are");
+        }
+        Some(approval)
+    });
+    for key in ["shadow", "canary", "rollback_on"] {
+        if let Some(at) = fields.optional(key).map(|e| e.key_range.clone()) {
+            reader
+                .report(codes::NO_EFFECT_YET, Severity::Note, at, format!("`{key}` has no effect yet"))
+                .help("it is checked now; an approved model is champion at once");
+        }
+    }
     let shadow = fields.optional("shadow").map(|e| reader.duration(&e.value, 0..=LONGEST));
     let canary = fields.optional("canary").map_or(Some(Vec::new()), |e| canary(reader, e));
     let rollback_on = fields.optional("rollback_on").map(|e| condition(reader, &e.value));

@@ -1,5 +1,6 @@
 //! Files that are taken: the examples, every key of the design, and what is made of them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidemill_events::layout::FeatureType;
@@ -170,7 +171,7 @@ const PAYMENT: &str = include_str!("../../../../examples/payments/payment.avsc")
 fn every_key_of_the_design_is_read() {
     let (p, notes) = compile("payments.yaml", EVERY_KEY, |_| Ok(PAYMENT.to_owned())).unwrap();
     let noted: Vec<(&str, Severity)> = notes.iter().map(|d| (d.code, d.severity)).collect();
-    assert_eq!(noted, [("TM0119", Severity::Note); 5], "one for each section that does not act yet");
+    assert_eq!(noted, [("TM0119", Severity::Note); 3], "shadow, canary and rollback_on");
     assert_eq!(p.label_hops(), [1]);
     let learning = p.learning;
     assert_eq!(learning.labels.unwrap().default, Some(0.0));
@@ -182,11 +183,25 @@ fn every_key_of_the_design_is_read() {
     assert_eq!((train.every, train.history, train.validation), (Some(28 * DAY), 28 * DAY, 7 * DAY));
     assert_eq!(train.on, [Trigger::Drift, Trigger::SpecChange]);
     assert_eq!(learning.performance.unwrap().precision_at, Some(100));
-    assert_eq!(learning.gates.len(), 2);
+    assert_eq!(learning.gates[1].condition, "challenger.false_positive_rate <= 0.01");
+    let measured = |name: &str, value| BTreeMap::from([(name.to_owned(), value)]);
+    let holds = |rate| learning.gates[1].holds(&measured("false_positive_rate", rate), &BTreeMap::new());
+    assert_eq!((learning.gates.len(), holds(0.01), holds(0.011)), (2, Ok(true), Ok(false)));
     let rollout = learning.rollout.unwrap();
     assert_eq!((rollout.approval, rollout.shadow, &rollout.canary[..]), (Approval::Automatic, Some(DAY), &[5, 25][..]));
     let drift = learning.drift.unwrap();
     assert_eq!((drift.features, drift.concept), (vec![(Measure::Psi, 0.2)], Some(Detector::Adwin)));
+}
+
+#[test]
+fn text_is_noted_where_a_model_is_trained() {
+    let file = EVERY_KEY.replace("  amount: amount\n", "  amount: amount\n  card: customer_id\n");
+    let (_, notes) = compile("payments.yaml", &file, |_| Ok(PAYMENT.to_owned())).unwrap();
+    let text: Vec<&str> = notes.iter().filter(|d| d.code == "TM0120").map(|d| d.message.as_str()).collect();
+    assert_eq!(text, ["`card` is text: a trained model leaves it out"]);
+    let untrained = file.split("model:").next().unwrap();
+    let (_, notes) = compile("payments.yaml", untrained, |_| Ok(PAYMENT.to_owned())).unwrap();
+    assert!(notes.iter().all(|d| d.code != "TM0120"));
 }
 
 #[test]

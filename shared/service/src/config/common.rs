@@ -32,6 +32,10 @@ pub struct Common {
     #[arg(long, env = "TIDEMILL_WORKERS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
 
+    /// OpenTelemetry collector that takes OTLP over HTTP: spans and metrics are sent there, and nowhere without it
+    #[arg(long, env = "TIDEMILL_OTLP", value_name = "URL", value_parser = values::http_url)]
+    pub otlp: Option<String>,
+
     /// What to log: a level (error, warn, info, debug, trace), or levels per module such as info,rdkafka=debug
     #[arg(long, env = "TIDEMILL_LOG", value_name = "FILTER", default_value = "info", value_parser = values::log_filter)]
     pub log: String,
@@ -55,4 +59,12 @@ pub struct Write {
     /// Bearer token that callers must send; better in the environment or the file than on the command line
     #[arg(long, env = "TIDEMILL_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = values::token)]
     pub token: Secret,
+}
+
+/// For services that read or write models and training sets.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Store {
+    /// Object store of models and training sets, such as file:///var/lib/tidemill
+    #[arg(long, env = "TIDEMILL_STORE", value_name = "URL", value_parser = values::store_url)]
+    pub store: String,
 }

@@ -114,6 +114,15 @@ fn the_token_shows_nowhere() {
 }
 
 #[test]
+fn a_store_is_a_folder_or_a_bucket() {
+    assert_eq!(values::store_url("file:///var/lib/tide%20mill").unwrap(), "file:///var/lib/tide%20mill");
+    assert!(values::store_url("s3://bucket/models").is_ok());
+    for bad in ["", "/var/lib", "file://host/path", "file://", "file:///a b", "file:///a?b", "s3://", "http://h/p"] {
+        assert!(values::store_url(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn durations_have_a_unit() {
     assert_eq!(values::duration("250ms").unwrap().as_millis(), 250);
     assert_eq!(values::duration("2m").unwrap().as_secs(), 120);

@@ -39,6 +39,17 @@ pub fn http_url(text: &str) -> Result<String, String> {
     if good { Ok(text.trim_end_matches('/').to_owned()) } else { Err(format!("`{text}` is not a URL such as http://127.0.0.1:8081")) }
 }
 
+/// The URL of an object store: a folder, `file:///…`, percent-encoded where need be, or `s3://bucket/…`.
+///
+/// # Errors
+/// Says what it is not.
+pub fn store_url(text: &str) -> Result<String, String> {
+    let folder = text.strip_prefix("file://").is_some_and(|path| path.starts_with('/'));
+    let bucket = text.strip_prefix("s3://").is_some_and(|bucket| !bucket.is_empty());
+    let good = (folder || bucket) && !text.contains([' ', '?', '#']);
+    if good { Ok(text.to_owned()) } else { Err(format!("`{text}` is not an object store such as file:///var/lib/tidemill")) }
+}
+
 /// An address to listen on.
 ///
 /// # Errors

@@ -1,0 +1,5 @@
+//! The deployer's binary.
+
+fn main() -> std::process::ExitCode {
+    tidemill_service::run::<tidemill_deployer::Deployer>()
+}

@@ -1,0 +1,148 @@
+//! What is deployed: follows `tidemill.deployments` and opens the models that it names.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tidemill_artefacts::{ArtefactStore, Unopened};
+use tidemill_events::control::Deployment;
+use tidemill_events::records::ModelRef;
+use tidemill_events::topics::Control;
+use tidemill_events::wire;
+use tidemill_kafka::reader::{Follow, Record};
+use tidemill_model::Scorer;
+use tidemill_service::health::Check;
+use tidemill_service::metrics::Labels;
+use tidemill_stream::Error;
+use tidemill_task_sets::WriterSchemas;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+const POLL: Duration = Duration::from_millis(100);
+/// Between two attempts when something is away.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A deployment that can be served.
+#[derive(Debug, Clone)]
+pub struct Deployed {
+    /// [`Deployment::number`].
+    pub number: i64,
+    /// The model.
+    pub model: Arc<ModelRef>,
+    /// What scores; `None` is the pipeline's bootstrap expression.
+    pub scorer: Option<Arc<Scorer>>,
+}
+
+/// What is deployed, as far as it is known.
+#[derive(Debug, Clone, Default)]
+pub struct Newest {
+    /// Whether all there was at the start has been read and looked at.
+    pub caught_up: bool,
+    /// The newest deployment of each pipeline that could be opened.
+    pub deployed: BTreeMap<String, Deployed>,
+    /// Why a newer one is not served, by pipeline: its artefact was refused, or cannot be fetched now.
+    pub withheld: BTreeMap<String, String>,
+}
+
+/// Follows the deployments until `stop`.
+pub(crate) struct Follower {
+    pub(crate) brokers: String,
+    pub(crate) schemas: WriterSchemas,
+    pub(crate) store: ArtefactStore,
+    pub(crate) refused: Family<Labels, Counter>,
+    pub(crate) ready: Check,
+    pub(crate) stop: CancellationToken,
+    pub(crate) state: watch::Sender<Newest>,
+}
+
+impl Follower {
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        self.ready.set_not_ready("tidemill.deployments has not been read yet");
+        while !self.stop.is_cancelled() {
+            match Follow::new(&self.brokers, Control::Deployments.name()) {
+                Ok(follow) => self.follow(follow)?,
+                Err(error) => {
+                    tracing::debug!(%error, "the deployments cannot be read yet");
+                    std::thread::park_timeout(PAUSE);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, mut follow: Follow) -> anyhow::Result<()> {
+        // those that are newer than what is served, or wait for the store
+        let mut wanted: BTreeMap<String, Deployment> = BTreeMap::new();
+        while !self.stop.is_cancelled() {
+            let at_hand = match follow.next(POLL) {
+                Ok(Some(record)) => {
+                    if let Some(deployment) = self.decode(&record)? {
+                        wanted.insert(deployment.pipeline.clone(), deployment);
+                    }
+                    true
+                }
+                Ok(None) => false,
+                Err(error) => {
+                    tracing::warn!(%error, "reading the deployments anew");
+                    return Ok(());
+                }
+            };
+            if !at_hand && follow.has_caught_up() {
+                wanted.retain(|_, deployment| !self.serve(deployment));
+                self.state.send_if_modified(|state| !std::mem::replace(&mut state.caught_up, true));
+                self.ready.set_ready();
+            }
+        }
+        Ok(())
+    }
+
+    /// `None` when told to stop while the registry is away.
+    fn decode(&mut self, record: &Record<'_>) -> anyhow::Result<Option<Deployment>> {
+        let place = || format!("{} offset {}", Control::Deployments.name(), record.offset());
+        let (id, datum) = wire::split(record.payload()).map_err(|e| anyhow::anyhow!("{}: {e}", place()))?;
+        while !self.stop.is_cancelled() {
+            match self.schemas.get(id) {
+                Ok(schema) => return schema.decode(datum).map(Some).map_err(|e| anyhow::anyhow!("{}: {e}", place())),
+                Err(Error::Unavailable(why)) => {
+                    tracing::warn!(%why, "a deployment cannot be read for now");
+                    std::thread::park_timeout(PAUSE);
+                }
+                Err(error) => anyhow::bail!("{}: {error}", place()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens what is deployed and hands it to the tasks; `false` to be asked again. What is refused changes nothing:
+    /// the model before it keeps serving.
+    fn serve(&self, deployment: &Deployment) -> bool {
+        let Deployment { pipeline, number, model, .. } = deployment;
+        let opened = if model.version == 0 { Ok(None) } else { self.store.model(&model.digest).map(|m| Some(Arc::new(m.scorer))) };
+        match opened {
+            Ok(scorer) => {
+                tracing::info!(pipeline, number, version = model.version, digest = model.digest, "deployed");
+                let deployed = Deployed { number: *number, model: Arc::new(model.clone()), scorer };
+                self.state.send_modify(|state| {
+                    state.withheld.remove(pipeline);
+                    state.deployed.insert(pipeline.clone(), deployed);
+                });
+                true
+            }
+            Err(unopened) => {
+                let why = format!("deployment {number}, model version {}, is not served: {unopened}", model.version);
+                let told = self.state.borrow().withheld.get(pipeline) == Some(&why);
+                if !told {
+                    tracing::error!(pipeline, digest = model.digest, "{why}");
+                    self.state.send_modify(|state| {
+                        state.withheld.insert(pipeline.clone(), why);
+                    });
+                }
+                let Unopened::Refused { reason, .. } = unopened else { return false };
+                let labels = Labels { pipeline: pipeline.as_str().into(), stage: crate::STAGE, outcome: reason };
+                self.refused.get_or_create(&labels).inc();
+                true
+            }
+        }
+    }
+}

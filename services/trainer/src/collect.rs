@@ -1,0 +1,114 @@
+//! Reads a training set from its topics: every outcome, then every vector, up to where each partition ended when
+//! the reading of it began.
+
+use crate::dataset::Dataset;
+use crate::interrupted::Interrupted;
+use crate::progress::{Live, Phase};
+use serde::Deserialize;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use tidemill_events::codec::VectorCodec;
+use tidemill_events::control::Span;
+use tidemill_events::topics::PerPipeline;
+use tidemill_events::wire;
+use tidemill_kafka::reader::{Isolation, Record, Scan};
+use tidemill_kafka::registry::Blocking;
+use tidemill_model::artefact::OffsetRange;
+use tidemill_pipeline::Pipeline;
+use tidemill_stream::Error;
+use tidemill_task_sets::{WriterSchemas, lookup};
+use tidemill_training_set::Rows;
+
+/// Records between two looks whether it was called off.
+const LOOK: u64 = 4_096;
+
+/// What of an outcome is a label.
+#[derive(Deserialize)]
+struct Label<'a> {
+    event_id: &'a str,
+    event_time: i64,
+    label: f64,
+    label_time: i64,
+}
+
+/// What of a vector says whether it is wanted.
+#[derive(Deserialize)]
+struct Head<'a> {
+    event_id: &'a str,
+    event_time: i64,
+}
+
+/// Where a pipeline's records are.
+pub(crate) struct Topics<'a> {
+    pub(crate) brokers: &'a str,
+    pub(crate) registry: &'a Blocking,
+    pub(crate) pipeline: &'a Pipeline,
+}
+
+impl Topics<'_> {
+    /// The labelled vectors of events in `span`, and what was read for them.
+    pub(crate) fn collect(&self, span: Span, live: &Live, stop: &AtomicBool) -> Result<(Rows, Vec<OffsetRange>), Interrupted> {
+        let layout = &self.pipeline.layout;
+        let labels = self.pipeline.learning.labels.as_ref();
+        let default = labels.and_then(|labels| Some((labels.default?, labels.horizon)));
+        let mut set = Dataset::new(layout, span, default);
+        let mut schemas = WriterSchemas::new(self.registry.clone(), []);
+        let mut sources = Vec::new();
+
+        live.enter(Phase::Outcomes);
+        self.scan(PerPipeline::Outcomes, stop, &mut sources, |payload| {
+            let (id, datum) = wire::split(payload).map_err(fatal)?;
+            let label: Label<'_> = schemas.get(id)?.decode(datum).map_err(fatal)?;
+            set.outcome(label.event_id, label.event_time, label.label, label.label_time);
+            Ok(())
+        })?;
+
+        live.enter(Phase::Features);
+        let codec = VectorCodec::new(layout, lookup(self.registry, layout, PerPipeline::Features)?).map_err(fatal)?;
+        self.scan(PerPipeline::Features, stop, &mut sources, |payload| {
+            let (id, datum) = wire::split(payload).map_err(fatal)?;
+            let writer = schemas.get(id)?;
+            let head: Head<'_> = writer.decode(datum).map_err(fatal)?;
+            if set.wants(head.event_id, head.event_time) {
+                set.vector(&codec.decode(&writer, datum).map_err(fatal)?);
+                live.rows.store(set.len() as u64, Relaxed);
+            }
+            Ok(())
+        })?;
+        Ok((set.finish(), sources))
+    }
+
+    fn scan(
+        &self,
+        of: PerPipeline,
+        stop: &AtomicBool,
+        sources: &mut Vec<OffsetRange>,
+        mut take: impl FnMut(Option<&[u8]>) -> Result<(), Error>,
+    ) -> Result<(), Interrupted> {
+        let topic = of.name(&self.pipeline.name, &self.pipeline.layout.entities);
+        let away = |e: tidemill_kafka::reader::Error| Interrupted::Later(e.to_string());
+        let mut scan = Scan::all(self.brokers, &topic, Isolation::ReadCommitted).map_err(away)?;
+        let range =
+            |r: &tidemill_kafka::reader::Range| OffsetRange { topic: topic.clone(), partition: r.partition, from: r.from, to: r.to };
+        sources.extend(scan.ranges().iter().map(range));
+        let mut records = 0u64;
+        while let Some(record) = scan.next().map_err(away)? {
+            records += 1;
+            if records.is_multiple_of(LOOK) && stop.load(Relaxed) {
+                return Err(Interrupted::Cancelled);
+            }
+            take(record.payload()).map_err(|e| place(e, &topic, &record))?;
+        }
+        if stop.load(Relaxed) { Err(Interrupted::Cancelled) } else { Ok(()) }
+    }
+}
+
+fn fatal(error: impl std::fmt::Display) -> Error {
+    Error::Fatal(error.to_string())
+}
+
+fn place(error: Error, topic: &str, record: &Record<'_>) -> Interrupted {
+    match error {
+        Error::Fatal(why) => Interrupted::Failed(format!("{topic} partition {} offset {}: {why}", record.partition(), record.offset())),
+        other => other.into(),
+    }
+}

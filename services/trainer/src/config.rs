@@ -1,0 +1,25 @@
+//! The trainer's settings.
+
+use tidemill_service::config::{Common, Write};
+
+/// Trains models from what was served and what came true, and puts them up as candidates
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "tidemill-trainer", version)]
+pub struct Config {
+    #[command(flatten)]
+    common: Common,
+
+    /// Who may ask for a training.
+    #[command(flatten)]
+    pub(crate) write: Write,
+
+    /// Object store of artefacts and training sets
+    #[arg(long, env = "TIDEMILL_STORE", value_name = "URL")]
+    pub(crate) store: String,
+}
+
+impl AsRef<Common> for Config {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}

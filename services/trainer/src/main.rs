@@ -1,0 +1,5 @@
+//! The trainer's binary.
+
+fn main() -> std::process::ExitCode {
+    tidemill_service::run::<tidemill_trainer::Trainer>()
+}

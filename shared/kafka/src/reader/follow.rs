@@ -1,0 +1,95 @@
+//! An endless read of a whole topic: every committed record from its beginning, then as they come.
+
+use super::{Error, Isolation, Record, config, is_final};
+use crate::admin::{self, Admin};
+use crate::context::Reading;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::Offset;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Reads all partitions of a topic from their beginning on. It joins no group and commits nothing, and it goes on
+/// where it was when the broker has been away.
+pub struct Follow {
+    consumer: BaseConsumer<Reading>,
+    topic: String,
+    /// Partitions that have not been read to an end yet.
+    behind: BTreeSet<i32>,
+}
+
+impl Follow {
+    /// Starts at the beginning of `topic`.
+    ///
+    /// # Errors
+    /// [`Error::Admin`] when the topic does not exist; [`Error::Kafka`].
+    pub fn new(brokers: &str, topic: &str) -> Result<Self, Error> {
+        let fault = |source| Error::Kafka { topic: topic.to_owned(), source };
+        let partitions = Admin::new(brokers)?.partitions(topic)?.ok_or_else(|| admin::Error::NoTopic(topic.to_owned()))?;
+        let mut config = config(brokers, Isolation::ReadCommitted);
+        // retention may have taken the first records; the broker answers as soon as there is one
+        config.set("auto.offset.reset", "earliest").set("fetch.wait.max.ms", "500");
+        let consumer: BaseConsumer<Reading> = config.create_with_context(Reading).map_err(fault)?;
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..partitions {
+            assignment.add_partition_offset(topic, partition, Offset::Beginning).map_err(fault)?;
+        }
+        consumer.assign(&assignment).map_err(fault)?;
+        Ok(Self { consumer, topic: topic.to_owned(), behind: (0..partitions).collect() })
+    }
+
+    /// The next record; `None` when none came within `patience`, or an end was reached. Records of one partition come
+    /// in offset order.
+    ///
+    /// # Errors
+    /// [`Error::Kafka`] when the client is unusable.
+    pub fn next(&mut self, patience: Duration) -> Result<Option<Record<'_>>, Error> {
+        match self.consumer.poll(patience) {
+            Some(Ok(message)) => Ok(Some(Record(message))),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                self.behind.remove(&partition);
+                Ok(None)
+            }
+            Some(Err(source)) if is_final(&source) => Err(Error::Kafka { topic: self.topic.clone(), source }),
+            // after any other error the client reconnects by itself
+            Some(Err(_)) | None => Ok(None),
+        }
+    }
+
+    /// Whether every partition has been read to where it ended at that time. Once true it stays true.
+    #[must_use]
+    pub fn has_caught_up(&self) -> bool {
+        self.behind.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::produce;
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+
+    #[test]
+    fn reads_what_was_and_then_what_comes() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 2, 1).unwrap();
+        let brokers = cluster.bootstrap_servers();
+        produce(&brokers, 0, &["a", "b"]);
+        let mut follow = Follow::new(&brokers, "t").unwrap();
+        let mut seen = Vec::new();
+        while !follow.has_caught_up() {
+            if let Some(record) = follow.next(Duration::from_secs(20)).unwrap() {
+                seen.push((record.partition(), record.offset(), record.payload().unwrap().to_vec()));
+            }
+        }
+        assert_eq!(seen, [(0, 0, b"a".to_vec()), (0, 1, b"b".to_vec())]);
+        produce(&brokers, 1, &["c"]);
+        loop {
+            if let Some(record) = follow.next(Duration::from_secs(20)).unwrap() {
+                assert_eq!((record.partition(), record.payload()), (1, Some(&b"c"[..])));
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The threads that read an observer's inputs into its fold.
+
+use super::Fold;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tidemill_kafka::reader::{self, Follow};
+use tidemill_stream::Error;
+
+const POLL: Duration = Duration::from_millis(100);
+/// Between two attempts when something is away.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// One thread for each input. Dropping it stops them.
+pub(super) struct Readers {
+    stop: Arc<AtomicBool>,
+    /// Inputs that have not been read to their end yet.
+    behind: Arc<AtomicUsize>,
+    failed: Arc<Mutex<Option<Error>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Readers {
+    pub(super) fn start<F: Fold>(brokers: &str, inputs: &[String], fold: &Arc<Mutex<F>>) -> Result<Self, Error> {
+        let mut readers =
+            Self { stop: Arc::default(), behind: Arc::new(AtomicUsize::new(inputs.len())), failed: Arc::default(), threads: Vec::new() };
+        for (index, topic) in inputs.iter().enumerate() {
+            let reader = Reader {
+                brokers: brokers.to_owned(),
+                topic: topic.clone(),
+                index,
+                fold: fold.clone(),
+                stop: readers.stop.clone(),
+                behind: readers.behind.clone(),
+                failed: readers.failed.clone(),
+            };
+            let thread = thread::Builder::new().name(format!("read {topic}")).spawn(move || reader.run());
+            readers.threads.push(thread.map_err(|e| Error::Fatal(format!("no thread to read {topic}: {e}")))?);
+        }
+        Ok(readers)
+    }
+
+    /// The first error that a reader could not go on from.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn have_caught_up(&self) -> bool {
+        self.behind.load(Relaxed) == 0
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            // it ends within POLL; a panic in it was reported when it happened
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Reader<F> {
+    brokers: String,
+    topic: String,
+    index: usize,
+    fold: Arc<Mutex<F>>,
+    stop: Arc<AtomicBool>,
+    behind: Arc<AtomicUsize>,
+    failed: Arc<Mutex<Option<Error>>>,
+}
+
+impl<F: Fold> Reader<F> {
+    fn run(self) {
+        let result = self.open().and_then(|follow| follow.map_or(Ok(()), |follow| self.follow(follow)));
+        if let Err(error) = result {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    /// Waits for the topic; `None` when told to stop meanwhile.
+    fn open(&self) -> Result<Option<Follow>, Error> {
+        let mut said = false;
+        while !self.stopped() {
+            match Follow::new(&self.brokers, &self.topic) {
+                Ok(follow) => return Ok(Some(follow)),
+                Err(error) if !std::mem::replace(&mut said, true) => tracing::warn!(%error, "cannot be read yet"),
+                Err(_) => {}
+            }
+            thread::park_timeout(PAUSE);
+        }
+        Ok(None)
+    }
+
+    fn follow(&self, mut follow: Follow) -> Result<(), Error> {
+        let mut behind = true;
+        while !self.stopped() {
+            let fault = |e: reader::Error| Error::Rebuild(e.to_string());
+            if let Some(record) = follow.next(POLL).map_err(fault)? {
+                self.take(&record)?;
+            }
+            if behind && follow.has_caught_up() {
+                behind = false;
+                self.behind.fetch_sub(1, Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, record: &reader::Record<'_>) -> Result<(), Error> {
+        let record = record.as_input(self.index);
+        while !self.stopped() {
+            let taken = self.fold.lock().unwrap_or_else(PoisonError::into_inner).take(&record);
+            match taken {
+                Err(Error::Unavailable(why)) => {
+                    tracing::warn!(topic = self.topic, partition = record.partition, offset = record.offset, %why, "waiting");
+                    thread::park_timeout(PAUSE);
+                }
+                Err(Error::Fatal(why)) => {
+                    return Err(Error::Fatal(format!("{} partition {} offset {}: {why}", self.topic, record.partition, record.offset)));
+                }
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Relaxed)
+    }
+}
