@@ -181,7 +181,7 @@ fn events_are_published_straight_to_kafka() {
     let plain = stack.apply("payments").unwrap();
     let (mut upstream, topic) = copy(&stack, "avro");
     // days a second through partitions that are read one after the other: they meet in raw hours apart
-    upstream.edit("lateness: 10m", "lateness: 2d").unwrap();
+    upstream.edit("lateness: 10m", "lateness: 1d").unwrap();
     create_topic(&stack.environment, &topic, PARTITIONS).unwrap();
     upstream.apply_again(&stack.tidemill()).unwrap();
     stack.start_all().unwrap();
