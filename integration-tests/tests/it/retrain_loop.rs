@@ -15,11 +15,11 @@ const EDITS: [(&str, &str); 7] = [
     ("labels: { horizon: 7d }", "labels: { horizon: 1d }"),
     (
         "search: { num_leaves: [8, 16], learning_rate: [0.1], min_data_in_leaf: [50], num_iterations: { max: 150 } }",
-        "search: { num_leaves: [4], learning_rate: [0.02], num_iterations: [1] }",
+        "search: { num_leaves: [2], learning_rate: [0.02], num_iterations: [1] }",
     ),
     (
         "train: { every: 28d, on: [drift, spec_change], history: 28d, validation: 7d }",
-        "train: { every: 60d, on: [drift], history: 8d, validation: 2d }",
+        "train: { every: 60d, on: [drift], history: 13d, validation: 2d }",
     ),
     ("challenger.average_precision >= champion.average_precision - 0.005", "challenger.average_precision > champion.average_precision"),
     ("challenger.false_positive_rate <= 0.01", "challenger.rows >= 1000"),
@@ -87,12 +87,12 @@ fn models_come_are_judged_take_over_and_are_taken_back() {
     stack.start_all().unwrap();
     let folder = pipeline.folder().to_owned();
     let file = |name: &str| folder.join(name);
-    let generate = ["generate", "payments", "--days", "22", "--start", "2018-04-01", "--out"];
+    let generate = ["generate", "payments", "--days", "27", "--start", "2018-04-01", "--out"];
     let all = file("all.csv");
     stack.tidemill().succeed(&[&generate[..], &[&all.to_string_lossy()]].concat()).unwrap();
 
-    // the first model: a single small tree, but better than the rule
-    cut(&all, &file("first.csv"), "2018-04-01", "2018-04-13");
+    // the first model: a single split, but better than the rule
+    cut(&all, &file("first.csv"), "2018-04-01", "2018-04-18");
     publish(&stack, &pipeline, &file("first.csv"));
     await_deployed(&stack, &pipeline, 1);
     let verdict = evaluation(&stack, &pipeline, 1);
@@ -119,10 +119,10 @@ fn models_come_are_judged_take_over_and_are_taken_back() {
     assert_eq!(last(&stack, "tidemill.deployments", &pipeline, |_| true).unwrap()["model"]["version"], better);
 
     // amounts are three times as high: drift, and the training that it asks for
-    cut(&all, &file("calm.csv"), "2018-04-13", "2018-04-23");
+    cut(&all, &file("calm.csv"), "2018-04-18", "2018-04-28");
     let drifted = file("drifted.csv");
     let (from, to) = (file("calm.csv"), drifted.to_string_lossy().into_owned());
-    let inject = ["inject", "drift", "--events", &from.to_string_lossy(), "--from", "2018-04-14", "--factor", "3.0", "--out", &to];
+    let inject = ["inject", "drift", "--events", &from.to_string_lossy(), "--from", "2018-04-19", "--factor", "3.0", "--out", &to];
     stack.tidemill().succeed(&inject).unwrap();
     publish(&stack, &pipeline, &drifted);
     let asks = |a: &Json| a["retrain"] == true;
