@@ -177,3 +177,6 @@ impl Reading {
         self.moved_at != i64::MIN && now.saturating_sub(self.moved_at) >= QUIET
     }
 }
+
+#[cfg(test)]
+mod tests;

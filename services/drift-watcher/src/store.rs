@@ -43,3 +43,65 @@ fn read(bytes: &[u8]) -> serde_json::Result<References> {
     let list = || serde_json::from_slice::<Vec<ColumnReference>>(bytes).map(References::new);
     serde_json::from_slice(bytes).or_else(|error| list().map_err(|_| error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use tidemill_model::Learner;
+    use tidemill_model::artefact::{File, Files, Span};
+    use tidemill_statistics::drift::{Number, Reference};
+
+    fn manifest(references: &[u8]) -> Vec<u8> {
+        let span = Span { from: 0, to: 1 };
+        let (model, golden, references) = (File::of(b"m"), File::of(b"g"), File::of(references));
+        let manifest = Manifest {
+            format: Manifest::FORMAT,
+            pipeline: "p".into(),
+            pipeline_version: 1,
+            pipeline_digest: format!("sha256:{}", "0".repeat(64)),
+            name: "p".into(),
+            version: 1,
+            objective: "binary".into(),
+            learner: Learner::Lightgbm,
+            libraries: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            search: Vec::new(),
+            seed: 0,
+            features: Vec::new(),
+            train: span,
+            validation: span,
+            holdout: span,
+            label_horizon: 1,
+            sources: Vec::new(),
+            training_files: Vec::new(),
+            files: Files { model, golden, references },
+            metrics: BTreeMap::new(),
+            rows: 1,
+            positives: 0,
+        };
+        manifest.to_bytes().unwrap()
+    }
+
+    fn references() -> References {
+        References::new(vec![ColumnReference { name: "a".into(), reference: Reference::Number(Number::new(&[1.0, 2.5])) }])
+    }
+
+    #[test]
+    fn references_are_found_by_the_digest_of_the_model() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ArtefactStore::open(&format!("file://{}", dir.path().display())).unwrap();
+        let fetch = fetch(store.clone());
+        for bytes in [serde_json::to_vec(&references()).unwrap(), serde_json::to_vec(&references().columns).unwrap()] {
+            let digest = format!("sha256:{}", store.put_blob(manifest(&bytes)).unwrap());
+            // the model is deployed, so what it names is somewhere: wait for it
+            assert!(matches!(fetch(&digest), Fetched::Away(_)));
+            store.put_blob(bytes).unwrap();
+            assert_eq!(fetch(&digest), Fetched::Found(Box::new(references())));
+        }
+        assert!(matches!(fetch(&format!("sha256:{}", "1".repeat(64))), Fetched::Away(_)));
+        assert!(matches!(fetch("bootstrap"), Fetched::Nothing(_)));
+        let other = format!("sha256:{}", store.put_blob(b"{}".to_vec()).unwrap());
+        assert!(matches!(fetch(&other), Fetched::Nothing(_)), "no manifest: asking again does not help");
+    }
+}

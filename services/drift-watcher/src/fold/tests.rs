@@ -56,13 +56,15 @@ struct Raw {
     bytes: Vec<u8>,
 }
 
-/// The streams that must stay in order: by topic, partition and channel.
-type Streams = BTreeMap<(usize, i32, i32), Vec<Raw>>;
+/// What is in each partition, by topic and partition.
+type Streams = BTreeMap<(usize, i32), Vec<Raw>>;
 
-/// `days` days of `rows` events each; model version 1 from day `model_from` on.
+/// `days` days of `rows` events each; model version 1 from day `model_from` on. Raw and hop partitions, of which there are two each,
+/// are hours apart.
 fn streams(seed: u64, days: usize, rows: usize, model_from: usize, world: impl Fn(usize) -> World) -> Streams {
     let (codecs, mut draws) = (Codecs::new(), Draws::new(seed));
-    let mut streams = Streams::new();
+    let mut streams = BTreeMap::<(usize, i32), Vec<(i64, Raw)>>::new();
+    let behind: Vec<i64> = (0..4).map(|_| (draws.unit() * 20.0) as i64 * DAY / 24).collect();
     for number in 0..days {
         for (i, row) in sim::day(&mut draws, number, rows, world(number)).iter().enumerate() {
             let event_time = number as i64 * DAY + i as i64 * (DAY / rows as i64);
@@ -81,12 +83,13 @@ fn streams(seed: u64, days: usize, rows: usize, model_from: usize, world: impl F
                 features,
                 pipeline_version: 1,
             };
-            let mut add = |topic, channel, write: &dyn Fn(&mut Vec<u8>)| {
+            let mut add = |topic, after, write: &dyn Fn(&mut Vec<u8>)| {
                 let mut bytes = Vec::new();
                 write(&mut bytes);
-                streams.entry((topic, partition, channel)).or_default().push(Raw { topic, partition, bytes });
+                streams.entry((topic, partition)).or_default().push((event_time + after, Raw { topic, partition, bytes }));
             };
-            add(FEATURES, 2 * hop + raw, &|out| codecs.vectors.encode(&vector, out).unwrap());
+            let late = behind[(2 * hop + raw) as usize];
+            add(FEATURES, late, &|out| codecs.vectors.encode(&vector, out).unwrap());
             let version = i32::from(number >= model_from);
             let model = ModelRef { name: "p".into(), version, digest: format!("sha256:{version}"), stage: "champion".into() };
             let prediction = Prediction {
@@ -97,8 +100,7 @@ fn streams(seed: u64, days: usize, rows: usize, model_from: usize, world: impl F
                 score: sim::score(row),
                 ..Prediction::default()
             };
-            // a predictor reads its partition as it is, whatever the channels
-            add(PREDICTIONS, 0, &|out| codecs.predictions.encode(&prediction, out).unwrap());
+            add(PREDICTIONS, late, &|out| codecs.predictions.encode(&prediction, out).unwrap());
             let outcome = PredictionOutcome {
                 event_id: &event_id,
                 event_time,
@@ -114,7 +116,11 @@ fn streams(seed: u64, days: usize, rows: usize, model_from: usize, world: impl F
             add(OUTCOMES, 0, &|out| codecs.outcomes.encode(&outcome, out).unwrap());
         }
     }
-    streams
+    let in_order = |mut records: Vec<(i64, Raw)>| {
+        records.sort_by_key(|(at, _)| *at);
+        records.into_iter().map(|(_, raw)| raw).collect()
+    };
+    streams.into_iter().map(|(key, records)| (key, in_order(records))).collect()
 }
 
 fn known(seed: u64) -> Arc<Known> {
@@ -187,12 +193,12 @@ fn ready(fold: &mut DriftFold, now: i64, caught_up: bool) -> Records {
     out.iter().map(|o| (o.topic, o.payload.to_vec())).collect()
 }
 
-/// Feeds the streams in an order that `seed` draws, each stream in its own; what had to wait comes again.
+/// Feeds the partitions in an order that `seed` draws, each in its own; what had to wait comes again.
 fn run(fold: &mut DriftFold, streams: &Streams, seed: u64) -> Records {
     let mut draws = Draws::new(seed);
     let mut queues: Vec<std::slice::Iter<'_, Raw>> = streams.values().map(|s| s.iter()).collect();
     let (mut written, mut now) = (Vec::new(), 0);
-    // some streams run far ahead of the others
+    // some are read far ahead of the others
     let speed: Vec<f64> = queues.iter().map(|_| draws.unit().powi(2) + 0.02).collect();
     while !queues.is_empty() {
         let at = (draws.unit() * queues.len() as f64) as usize;
@@ -200,9 +206,9 @@ fn run(fold: &mut DriftFold, streams: &Streams, seed: u64) -> Records {
             continue;
         }
         match queues[at].as_slice().first() {
-            None => drop(queues.swap_remove(at)),
+            None => _ = queues.swap_remove(at),
             Some(raw) => match fold.take(&record(raw)) {
-                Ok(()) => drop(queues[at].next()),
+                Ok(()) => _ = queues[at].next(),
                 Err(Error::Unavailable(_)) => {}
                 Err(other) => panic!("{other}"),
             },
