@@ -46,7 +46,7 @@ launch_service() {
   export_env
   say "starting $name on 127.0.0.1:$(port_of "$name")"
   launch "$name" env "TIDEMILL_HOME=$HOME_DIR" "TIDEMILL_LISTEN=127.0.0.1:$(port_of "$name")" \
-    "TIDEMILL_INSTANCE=$(instance_number "$name")" "$program"
+    "TIDEMILL_INSTANCE=$(instance_number "$name")" "TIDEMILL_SCRATCH=$HOME_DIR/scratch" "$program"
 }
 
 await_service() {

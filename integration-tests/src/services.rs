@@ -142,6 +142,7 @@ impl Services {
             .env("TIDEMILL_HOME", &self.environment.home)
             .env("TIDEMILL_LISTEN", format!("127.0.0.1:{port}"))
             .env("TIDEMILL_INSTANCE", instance.to_string())
+            .env("TIDEMILL_SCRATCH", self.environment.home.join("scratch"))
             .envs(self.settings.iter().map(|(n, v)| (n, v)));
         let log = self.environment.logs().join(format!("{}-{slot}.log", self.test));
         self.running.insert(slot, Process::start(slot.to_string(), &mut command, &log)?);

@@ -147,7 +147,7 @@ fn check_models(stack: &Stack, pipeline: &Pipeline) -> usize {
 
 #[test]
 fn nothing_is_lost_or_doubled_whatever_is_killed() {
-    let mut stack = Stack::new("kill").unwrap();
+    let mut stack = Stack::with_settings("kill", &[("TIDEMILL_JOIN_MEMORY", "4")]).unwrap();
     let mut pipeline = Pipeline::copy(&stack.environment, "payments", "kill").unwrap();
     for (from, to) in LEARNING {
         pipeline.edit(from, to).unwrap();

@@ -10,7 +10,7 @@ pub(crate) const DATA: &str = "data_drift";
 pub(crate) const SCORES: &str = "score_drift";
 pub(crate) const CONCEPT: &str = "concept_drift";
 /// Columns that a message names; the others are among the subjects.
-const NAMED: usize = 5;
+const NAMED: usize = 3;
 /// From this many times the share of errors before on it is critical.
 const CRITICAL_RISE: f64 = 3.0;
 

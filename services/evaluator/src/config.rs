@@ -1,5 +1,6 @@
 //! The evaluator's settings.
 
+use std::path::PathBuf;
 use tidemill_service::config::{Common, Store};
 
 /// Joins each label to the prediction of its event, once; measures decisions, and judges models
@@ -11,6 +12,14 @@ pub struct Config {
 
     #[command(flatten)]
     pub(crate) store: Store,
+
+    /// Memory of all joins together, MiB; beyond that, what waits for a label lies on disk
+    #[arg(long, env = "TIDEMILL_JOIN_MEMORY", value_name = "MIB", default_value_t = 512)]
+    pub(crate) join_memory: usize,
+
+    /// Folder of what has no room in memory; not on a RAM disk. Nothing in it outlives the process
+    #[arg(long, env = "TIDEMILL_SCRATCH", value_name = "FOLDER", default_value_os_t = std::env::temp_dir().join("tidemill"))]
+    pub(crate) scratch: PathBuf,
 
     /// Break a rule of exactly-once; only in builds for tests
     #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]

@@ -2,7 +2,7 @@
 //! entity with a feature on the label.
 
 use crate::checkpoint::{Last, WrittenOutcome, WrittenReject};
-use crate::join::{Awaiting, Fate, Join, Label, Refusal};
+use crate::join::{self, Awaiting, Fate, Join, Label, Refusal, Room};
 use crate::lanes::Passing;
 use crate::reasons;
 use compact_str::CompactString;
@@ -68,6 +68,8 @@ pub struct Shared {
     pub rejected: (AvroSchema, u32),
     /// Position and input codec of every hop with a feature on the label.
     pub hops: Vec<(usize, HopCodec)>,
+    /// What may be kept in memory, and where the rest goes.
+    pub room: Arc<Room>,
     /// Told the fate of each label: `joined`, or its reason code.
     pub told: Arc<dyn Fn(&'static str) + Send + Sync>,
 }
@@ -90,6 +92,10 @@ fn fault(error: codec::Error) -> Error {
     Error::Fatal(error.to_string())
 }
 
+fn disk(error: join::Error) -> Error {
+    Error::Fatal(error.to_string())
+}
+
 fn not_ours(error: wire::Error) -> Error {
     Error::Fatal(format!("not written by Tidemill: {error}"))
 }
@@ -109,7 +115,7 @@ impl EvaluatorTask {
     /// [`Error::Fatal`] when the checkpoint cannot be read.
     pub fn new(shared: Shared, schemas: Box<dyn Schemas>, partition: i32, checkpoint: &[u8]) -> Result<Self, Error> {
         let last = Last::decode(checkpoint).ok_or_else(|| Error::Fatal(format!("partition {partition}: unreadable offset metadata")))?;
-        let join = Join::new(shared.labels.horizon, shared.labels.default.map(|_| shared.pipeline.source.lateness));
+        let join = Join::new(shared.labels.horizon, shared.labels.default.map(|_| shared.pipeline.source.lateness), shared.room.clone());
         Ok(Self { shared, schemas, partition, join, last, committed: last, decided: HashSet::new(), model: Arc::default() })
     }
 
@@ -124,7 +130,7 @@ impl EvaluatorTask {
         self.schemas.writer(id)?.decode(datum).map_err(fault)
     }
 
-    fn prediction(&mut self, record: &Record<'_>) -> Result<(CompactString, Awaiting, Passing), Error> {
+    fn prediction(&mut self, record: &Record<'_>) -> Result<(Awaiting, Passing), Error> {
         let (id, datum) = wire::split(record.payload).map_err(not_ours)?;
         let codec = &self.shared.predictions;
         let writer = if id == codec.id() { codec.schema().clone() } else { self.schemas.writer(id)? };
@@ -137,6 +143,7 @@ impl EvaluatorTask {
         let task = partition_of(last.as_bytes(), self.shared.pipeline.source.partitions);
         let passing = Passing { lane: (prediction.source.partition, task), appended_at: record.timestamp };
         let awaiting = Awaiting {
+            event_id: prediction.event_id,
             event_time: prediction.event_time,
             offset: record.offset,
             entities: prediction.entities.into(),
@@ -146,11 +153,11 @@ impl EvaluatorTask {
             model: self.model.clone(),
             trace: trace(record),
         };
-        Ok((prediction.event_id, awaiting, passing))
+        Ok((awaiting, passing))
     }
 
     /// Anybody may write labels, so what is none is told apart from what cannot be told now.
-    fn label(&mut self, record: &Record<'_>, now: i64) -> Result<Result<(CompactString, Label), NoLabel>, Error> {
+    fn label(&mut self, record: &Record<'_>, now: i64) -> Result<Result<Label, NoLabel>, Error> {
         let (id, datum) = match wire::split(record.payload) {
             Ok(parts) => parts,
             Err(error @ wire::Error::Null) => return Ok(Err(NoLabel(reasons::NULL_PAYLOAD, error.to_string()))),
@@ -175,23 +182,23 @@ impl EvaluatorTask {
         }
         let source = self.source(record);
         let payload = record.payload.unwrap_or_default().into();
-        Ok(Ok((event_id.clone(), Label { label: label + 0.0, label_time: *label_time, source, payload, trace: trace(record) })))
+        Ok(Ok(Label { event_id: event_id.clone(), label: label + 0.0, label_time: *label_time, source, payload, trace: trace(record) }))
     }
 
     /// `trace` is that of the event.
-    fn settle(&self, event_id: &CompactString, fate: Fate, trace: Option<&[u8]>, now: i64, out: &mut Outputs) -> Result<(), Error> {
+    fn settle(&self, fate: &Fate, trace: Option<&[u8]>, now: i64, out: &mut Outputs) -> Result<(), Error> {
         match fate {
             Fate::Joined(prediction, label) => {
                 (self.shared.told)("joined");
-                self.outcome(event_id, &prediction, &label, trace, out).map_err(fault)
+                self.outcome(prediction, label, trace, out).map_err(fault)
             }
             Fate::Defaulted(prediction) => {
                 (self.shared.told)("defaulted");
-                self.outcome(event_id, &prediction, &self.default_label(&prediction), trace, out).map_err(fault)
+                self.outcome(prediction, &self.default_label(prediction), trace, out).map_err(fault)
             }
             Fate::Refused(refusal, label) => {
-                let (reason, detail) = self.explain(refusal, event_id, &label);
-                self.reject(NoLabel(reason, detail), Some(event_id.as_bytes()), &label.source, &label.payload, now, out)
+                let (reason, detail) = self.explain(*refusal, label);
+                self.reject(NoLabel(reason, detail), Some(label.event_id.as_bytes()), &label.source, &label.payload, now, out)
             }
         }
     }
@@ -201,18 +208,12 @@ impl EvaluatorTask {
         let Labels { horizon, default } = &self.shared.labels;
         let source = Source { topic: self.shared.predictions_topic.clone(), partition: self.partition, offset: prediction.offset };
         let label_time = prediction.event_time.saturating_add(*horizon);
-        Label { label: default.unwrap_or_default(), label_time, source, payload: Box::default(), trace: None }
+        let event_id = prediction.event_id.clone();
+        Label { event_id, label: default.unwrap_or_default(), label_time, source, payload: Box::default(), trace: None }
     }
 
-    fn outcome(
-        &self,
-        event_id: &CompactString,
-        prediction: &Awaiting,
-        label: &Label,
-        trace: Option<&[u8]>,
-        out: &mut Outputs,
-    ) -> Result<(), codec::Error> {
-        let Awaiting { event_time, entities, score, decision, route, model, .. } = prediction;
+    fn outcome(&self, prediction: &Awaiting, label: &Label, trace: Option<&[u8]>, out: &mut Outputs) -> Result<(), codec::Error> {
+        let Awaiting { event_id, event_time, entities, score, decision, route, model, .. } = prediction;
         // whichever came first: the span of the other, which makes the outcome, links to it
         if let Some(other) = if label.trace.as_ref().map(AsRef::as_ref) == trace { &prediction.trace } else { &label.trace } {
             out.link(other);
@@ -259,13 +260,14 @@ impl EvaluatorTask {
     /// many events, which are then told with the next records and ticks.
     fn due(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error> {
         for _ in 0..DUE {
-            let Some((event_id, fate)) = self.join.due() else { break };
-            self.settle(&event_id, fate, None, now, out)?;
+            let Some(fate) = self.join.due().map_err(disk)? else { break };
+            self.settle(&fate, None, now, out)?;
         }
         Ok(())
     }
 
-    fn explain(&self, refusal: Refusal, event_id: &str, label: &Label) -> (&'static str, String) {
+    fn explain(&self, refusal: Refusal, label: &Label) -> (&'static str, String) {
+        let event_id = &label.event_id;
         let horizon = time::format_duration(self.shared.labels.horizon);
         match refusal {
             Refusal::Duplicate => (reasons::DUPLICATE, format!("event {event_id} has the label {} already", label.label)),
@@ -308,6 +310,7 @@ impl EvaluatorTask {
 
 impl Task for EvaluatorTask {
     fn restore(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        self.join.make_room().map_err(disk)?;
         match record.topic {
             WRITTEN_OUTCOMES => {
                 let written: WrittenOutcome = self.written_record(record)?;
@@ -326,12 +329,12 @@ impl Task for EvaluatorTask {
                 }
             }
             PREDICTIONS => {
-                let (event_id, prediction, passing) = self.prediction(record)?;
-                self.join.restore_prediction(&event_id, prediction, passing);
+                let (prediction, passing) = self.prediction(record)?;
+                self.join.restore_prediction(prediction, passing).map_err(disk)?;
             }
             _ => {
-                if let Ok((event_id, label)) = self.label(record, record.timestamp)? {
-                    self.join.restore_label(event_id, label, self.decided.contains(&record.offset));
+                if let Ok(label) = self.label(record, record.timestamp)? {
+                    self.join.restore_label(label, self.decided.contains(&record.offset));
                 }
             }
         }
@@ -339,32 +342,29 @@ impl Task for EvaluatorTask {
     }
 
     fn process(&mut self, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), Error> {
-        self.join.restored();
+        self.join.restored().map_err(disk)?;
         self.decided = HashSet::new();
-        let (event_id, fate) = if record.topic == PREDICTIONS {
-            let (event_id, prediction, passing) = self.prediction(record)?;
-            let fate = self.join.predicted(&event_id, prediction, passing);
-            (event_id, fate)
+        self.join.make_room().map_err(disk)?;
+        let fate = if record.topic == PREDICTIONS {
+            let (prediction, passing) = self.prediction(record)?;
+            self.join.predicted(prediction, passing)
         } else {
             match self.label(record, now)? {
-                Ok((event_id, label)) => {
-                    let fate = self.join.labelled(&event_id, label);
-                    (event_id, fate)
-                }
+                Ok(label) => self.join.labelled(label),
                 Err(why) => {
                     let source = self.source(record);
                     return self.reject(why, record.key, &source, record.payload.unwrap_or_default(), now, out);
                 }
             }
         };
-        if let Some(fate) = fate {
-            self.settle(&event_id, fate, record.traceparent, now, out)?;
+        if let Some(fate) = fate.map_err(disk)? {
+            self.settle(&fate, record.traceparent, now, out)?;
         }
         self.due(now, out)
     }
 
     fn tick(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error> {
-        self.join.restored();
+        self.join.restored().map_err(disk)?;
         self.due(now, out)
     }
 

@@ -20,6 +20,7 @@ use tidemill_events::records::SourceRecord;
 use tidemill_events::time::SECOND;
 use tidemill_events::topics::Control;
 use tidemill_events::wire;
+use tidemill_service::background;
 use tidemill_stream::{Error, Outputs, Record};
 use tidemill_task_sets::observer::Fold;
 
@@ -127,8 +128,8 @@ impl JudgeFold {
             // nobody waits for it any more when the fold is gone
             let _ = tell.send(bench.judge(record, &candidate, champion.as_ref()));
         };
-        let named = std::thread::Builder::new().name(format!("{} judge", self.bench.pipeline()));
-        named.spawn(judge).map_err(|e| Error::Fatal(format!("no thread to judge a candidate: {e}")))?;
+        background::spawn(format!("{} judge", self.bench.pipeline()), judge)
+            .map_err(|e| Error::Fatal(format!("no thread to judge a candidate: {e}")))?;
         self.work = Some(work);
         Ok(())
     }

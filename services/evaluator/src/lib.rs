@@ -1,7 +1,7 @@
 //! The evaluator: joins each label to the prediction of its event, once, in whatever order they come; the outcome goes to
 //! `<p>.outcomes` and to every hop with a feature on the label. What is no label, or not the first, is rejected.
 //!
-//! `handler` is the pure task of the join, `join` what waits for what, `checkpoint` what is committed beside the offsets.
+//! `handler` is the task of the join, `join` what waits for what (on disk, when memory has no room), `checkpoint` what is committed beside the offsets.
 //! `performance` measures what came of the decisions, `judge` compares candidates with the champion, by the models of
 //! `vault`; `observers` wires both to Kafka, this file the join.
 
@@ -18,6 +18,7 @@ mod vault;
 
 pub use config::Config;
 pub use handler::{EvaluatorTask, Schemas, Shared};
+pub use join::Room;
 
 use anyhow::Context as _;
 use observers::Observers;
@@ -75,18 +76,27 @@ impl Service for Evaluator {
             vault: Artefacts(store),
             late,
         };
+        // nobody else has the address, so nobody else has the folder
+        let scratch = config.scratch.join(format!("evaluator-{}", common.listen).replace([':', '[', ']'], "-"));
+        let room = Room::new(config.join_memory.saturating_mul(1 << 20), &scratch);
+        let room = Arc::new(room.with_context(|| format!("cannot empty the scratch folder {}", scratch.display()))?);
         let make = move |applied: &Applied| {
             // a pipeline without `labels` learns nothing
             let Some(counting) = applied.pipeline.learning.labels.clone() else { return Ok(Vec::new()) };
-            let stage = EvaluatorStage::new(applied, counting, &registry, labels.clone())?;
+            let stage = EvaluatorStage::new(applied, counting, &registry, room.clone(), labels.clone())?;
             let settings = stage.settings(&brokers, instance, fault);
-            let join = TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock.clone());
+            let limits = Limits { linger: PATIENCE, ..Limits::default() };
+            let join = TaskSet::new(STAGE, KafkaBroker::new(settings), stage, limits, clock.clone());
             Ok([join].into_iter().chain(observers.of(&applied.pipeline)?).collect())
         };
         supervise(&context, follower, Box::new(make))?;
         Ok(axum::Router::new())
     }
 }
+
+/// How long a batch of the join gathers, microseconds: labels are days late, and fewer transactions leave the broker more
+/// time for the line.
+const PATIENCE: i64 = 100_000;
 
 /// The evaluator of one pipeline.
 struct EvaluatorStage {
@@ -96,7 +106,13 @@ struct EvaluatorStage {
 }
 
 impl EvaluatorStage {
-    fn new(applied: &Applied, labels: learning::Labels, registry: &Blocking, told: Family<Labels, Counter>) -> Result<Self, Error> {
+    fn new(
+        applied: &Applied,
+        labels: learning::Labels,
+        registry: &Blocking,
+        room: Arc<Room>,
+        told: Family<Labels, Counter>,
+    ) -> Result<Self, Error> {
         let pipeline = applied.pipeline.clone();
         let layout = &pipeline.layout;
         let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
@@ -112,6 +128,7 @@ impl EvaluatorStage {
             outcomes: OutcomeCodec::new(layout, id(PerPipeline::Outcomes)?).map_err(fault)?,
             rejected: (rejected, id(PerPipeline::Rejected)?),
             hops: pipeline.label_hops().into_iter().map(hop).collect::<Result<_, Error>>()?,
+            room,
             told: Arc::new(move |outcome| {
                 told.get_or_create(&Labels { pipeline: name.as_str().into(), stage: STAGE, outcome }).inc();
             }),
@@ -131,6 +148,7 @@ impl EvaluatorStage {
             group,
             inputs: INPUTS.iter().map(|t| topic(layout, *t)).collect(),
             outputs: [PerPipeline::Outcomes, PerPipeline::Rejected].into_iter().chain(hops).map(|t| topic(layout, t)).collect(),
+            gather: Duration::from_micros(PATIENCE.unsigned_abs()),
             fault,
         }
     }

@@ -78,6 +78,7 @@ fn settings(pipeline: &Pipeline, position: usize, brokers: &str, instance: u32, 
         group,
         inputs: vec![topic(PerPipeline::Hop(position))],
         outputs: vec![topic(output)],
+        gather: Duration::ZERO,
         fault,
     }
 }

@@ -103,6 +103,7 @@ fn settings(pipeline: &Pipeline, brokers: &str, instance: u32, fault: Option<Fau
         group,
         inputs: vec![topic(PerPipeline::Features)],
         outputs: vec![topic(PerPipeline::Predictions)],
+        gather: Duration::ZERO,
         fault,
     }
 }

@@ -19,6 +19,7 @@ use tidemill_events::control::Span;
 use tidemill_kafka::registry::Blocking;
 use tidemill_model::artefact::Manifest;
 use tidemill_pipeline::Pipeline;
+use tidemill_service::background;
 use tidemill_stream::Error;
 
 /// Between two attempts when a part is away.
@@ -97,8 +98,8 @@ impl Jobs for Trainings {
             // whoever called it off may be gone
             let _ = sender.send(this.run(version, end, &live_it, &stop_it));
         };
-        let thread = thread::Builder::new().name(format!("{} training", self.setup.pipeline)).spawn(run);
-        thread.map_err(|e| Error::Fatal(format!("no thread for a training: {e}")))?;
+        background::spawn(format!("{} training", self.setup.pipeline), run)
+            .map_err(|e| Error::Fatal(format!("no thread for a training: {e}")))?;
         tracing::info!(pipeline = self.setup.pipeline, version, causes = ?plan.causes, "a training starts");
         Ok(Training { stop, ended, live })
     }

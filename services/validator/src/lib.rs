@@ -66,6 +66,7 @@ fn settings(pipeline: &Pipeline, brokers: &str, instance: u32, fault: Option<Fau
         slot: format!("{}.{instance}", group(STAGE, &pipeline.name)),
         inputs: vec![topic(PerPipeline::Raw)],
         outputs: handler::OUTPUTS.iter().map(|t| topic(*t)).collect(),
+        gather: Duration::ZERO,
         fault,
     }
 }

@@ -64,6 +64,7 @@ impl Broker for Feed {
             slot: "group.1".into(),
             inputs: names("p.features"),
             outputs: names("p.predictions"),
+            gather: Duration::ZERO,
             fault: None,
         };
         self.spans.then(|| KafkaBroker::new(settings).spans()).flatten()

@@ -14,7 +14,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::producer::{Producer, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::Offset;
 use spans::LoopSpans;
 use std::collections::BTreeMap;
@@ -45,6 +45,8 @@ pub struct Settings {
     pub inputs: Vec<String>,
     /// Output topics, in the order of [`tidemill_stream::Output::topic`].
     pub outputs: Vec<String>,
+    /// How long the broker may keep input back to answer with more of it; zero: not at all.
+    pub gather: Duration,
     /// A rule to break, in tests.
     pub fault: Option<Fault>,
 }
@@ -61,14 +63,14 @@ struct Clients {
     consumer: BaseConsumer<Membership>,
     /// Used in turn. For some milliseconds after a commit the broker still writes its markers, and refuses the same
     /// producer's next transaction; the client then waits for 20 ms.
-    producers: [ThreadedProducer<Deliveries>; 2],
+    producers: [BaseProducer<Deliveries>; 2],
     /// Whose turn it is.
     turn: usize,
 }
 
 impl Clients {
     /// The producer of the present transaction.
-    fn producer(&self) -> &ThreadedProducer<Deliveries> {
+    fn producer(&self) -> &BaseProducer<Deliveries> {
         &self.producers[self.turn]
     }
 }
@@ -109,9 +111,9 @@ impl KafkaBroker {
     }
 
     /// Makes a producer; whatever transaction its predecessor had open has ended when it returns.
-    fn producer(&self, turn: usize) -> Result<ThreadedProducer<Deliveries>, Error> {
+    fn producer(&self, turn: usize) -> Result<BaseProducer<Deliveries>, Error> {
         let context = Deliveries::new(self.settings.outputs.len());
-        let producer: ThreadedProducer<Deliveries> = self.producer_config(turn).create_with_context(context).map_err(rebuild)?;
+        let producer: BaseProducer<Deliveries> = self.producer_config(turn).create_with_context(context).map_err(rebuild)?;
         if self.settings.fault.is_none() {
             producer.init_transactions(PATIENCE).map_err(rebuild)?;
         }
@@ -141,6 +143,9 @@ impl KafkaBroker {
             .set("fetch.queue.backoff.ms", "5")
             .set("queued.min.messages", "20000")
             .set("queued.max.messages.kbytes", "16384");
+        if !self.settings.gather.is_zero() {
+            config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", self.settings.gather.as_millis().to_string());
+        }
         config
     }
 
@@ -165,7 +170,9 @@ impl KafkaBroker {
 
 impl Broker for KafkaBroker {
     fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error> {
-        let Clients { consumer, .. } = self.clients()?;
+        let Clients { consumer, producers, .. } = self.clients()?;
+        // what they have to say while nothing is written: that a broker went away
+        producers.iter().for_each(|producer| producer.poll(Duration::ZERO));
         // in whole milliseconds: the client spins through what is left of one
         let mut wait = whole_millis(wait);
         let deadline = Instant::now() + wait;

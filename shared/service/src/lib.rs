@@ -2,6 +2,7 @@
 //!
 //! A service implements [`Service`] and its `main` is one call of [`run()`]. This crate knows no domain type.
 
+pub mod background;
 pub mod clock;
 pub mod config;
 pub mod health;

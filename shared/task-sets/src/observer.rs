@@ -13,6 +13,7 @@ mod readers;
 
 use readers::Readers;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tidemill_events::topics::{Control, PerPipeline, group};
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
 use tidemill_service::Clock;
@@ -94,6 +95,7 @@ pub fn observer<F: Fold>(
         slot: format!("{}.{}", seat.group, seat.instance),
         inputs: vec![Control::Pipelines.name().to_owned()],
         outputs: topics.outputs.clone(),
+        gather: Duration::ZERO,
         fault: None,
     };
     let stage_of = ObserverStage { brokers: seat.brokers.clone(), topics, make: Box::new(make) };

@@ -1,5 +1,6 @@
 //! How long an event takes from its append in raw until a read_committed reader has its prediction, at a steady rate.
 
+use crate::spent::Spent;
 use crate::table::{count, millis, table};
 use anyhow::{Context, Result, ensure};
 use rdkafka::message::Message as _;
@@ -38,14 +39,18 @@ pub(crate) fn run(
     stack.start_all()?;
     let file = payments::file(&stack.environment, &stack.tidemill(), pipeline.folder())?;
     let events = rate * seconds;
+    let before = Spent::until_now(stack)?;
+    let begin = Instant::now();
     let mut latencies = measure(stack, &pipeline, &file.to_string_lossy(), rate, events)?;
+    let (elapsed, spent) = (begin.elapsed(), Spent::until_now(stack)?.since(&before));
     latencies.sort_unstable();
     let hops = hops(stack, &pipeline)?;
     stack.tidemill().succeed(&["wait", &pipeline.name])?;
     stack.tidemill().succeed(&["verify", &pipeline.name])?;
     let rest = after(stack, &pipeline)?;
     stack.services.stop_all()?;
-    Ok((report(&latencies, rate, events, &hops), rest))
+    let spent = format!("{:.1} s by the clock, {:.1} processor seconds:\n\n{}", elapsed.as_secs_f64(), spent.total(), spent.table(events));
+    Ok((format!("{}\n{spent}", report(&latencies, rate, events, &hops)), rest))
 }
 
 /// Microseconds from `ingested_at` to the moment the reader had the prediction, of every event after the warm-up.

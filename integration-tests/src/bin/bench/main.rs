@@ -6,6 +6,7 @@
 mod latency;
 mod machine;
 mod predict;
+mod spent;
 mod table;
 mod throughput;
 

@@ -1,32 +1,28 @@
 //! All payments over HTTP as fast as they are taken, until the last prediction was read; then the same with their labels,
 //! until the last outcome was.
 
+use crate::spent::Spent;
 use crate::table::{count, median, table};
 use anyhow::{Context, Result, bail, ensure};
 use rdkafka::consumer::BaseConsumer;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tidemill_integration_tests::infrastructure::part_usage;
-use tidemill_integration_tests::process::{Process, usage};
+use tidemill_integration_tests::process::{Process, Usage};
 use tidemill_integration_tests::services::Slot;
 use tidemill_integration_tests::watch::consumer;
-use tidemill_integration_tests::{Environment, Pipeline, Service, Stack, payments};
+use tidemill_integration_tests::{Pipeline, Service, Stack, payments};
 
 /// The line is stuck when nothing was predicted for this long.
 const STUCK: Duration = Duration::from_secs(60);
 /// How often processes are looked at: what publishes must be seen before it ends.
 const LOOK: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_millis(20);
-/// The infrastructure's own processes.
-const PARTS: [&str; 4] = ["kafka", "redis", "registry", "postgres"];
 
 /// One run.
 pub(crate) struct Run {
     events: u64,
     /// From the start of `tidemill publish` until the last prediction (and the last outcome, with labels) was read.
     elapsed: Duration,
-    /// Processor seconds by process.
-    cpu: BTreeMap<String, f64>,
+    spent: Spent,
     /// Resident bytes of all services at the end.
     resident: u64,
 }
@@ -58,7 +54,7 @@ pub(crate) fn run(stack: &mut Stack, load: Load, number: u32, limit: Option<u64>
     let file = payments::shared(&stack.environment).map_or_else(|| generate(stack, &pipeline), Ok)?;
     let reader = |topic| consumer(&stack.environment, &pipeline.topic(topic));
     let (predictions, outcomes) = (reader("predictions")?, reader("outcomes")?);
-    let before = used(stack)?;
+    let before = Spent::until_now(stack)?;
 
     let begin = Instant::now();
     let log = pipeline.folder().join("publish.json");
@@ -70,19 +66,19 @@ pub(crate) fn run(stack: &mut Stack, load: Load, number: u32, limit: Option<u64>
         args.extend(["--labels-delay", "7d"]);
     }
     let mut publisher = stack.tidemill().start(&args, &log)?;
-    let mut meter = Meter { stack, publisher: &mut publisher, last: Instant::now(), cpu: BTreeMap::new(), acknowledged: None };
+    let mut meter = Meter { stack, publisher: &mut publisher, last: Instant::now(), published: None, acknowledged: None };
     let events = read_to_the_end(&predictions, &mut meter)?;
     if load == Load::Labelled {
         ensure!(read_to_the_end(&outcomes, &mut meter)? == events, "not every label became an outcome");
     }
     let elapsed = begin.elapsed();
-    let mut cpu = meter.cpu;
-    cpu.extend(used(stack)?.into_iter().map(|(name, seconds)| {
-        let spent = seconds - before.get(&name).copied().unwrap_or(0.0);
-        (name, spent)
-    }));
+    let published = meter.published;
+    let mut spent = Spent::until_now(stack)?.since(&before);
+    if let Some(usage) = published {
+        spent.add("tidemill publish", usage);
+    }
     let resident = stack.services.usage()?.iter().map(|(_, usage)| usage.resident).sum();
-    let run = Run { events, elapsed, cpu, resident };
+    let run = Run { events, elapsed, spent, resident };
     eprintln!("run {number}: {} events in {:.1} s, {} events/s", count(events), elapsed.as_secs_f64(), count(run.rate() as u64));
     if load == Load::Events {
         stack.services.start(&learning)?;
@@ -105,7 +101,7 @@ struct Meter<'a> {
     stack: &'a Stack,
     publisher: &'a mut Process,
     last: Instant,
-    cpu: BTreeMap<String, f64>,
+    published: Option<Usage>,
     /// Events that were acknowledged, once the publisher has ended.
     acknowledged: Option<u64>,
 }
@@ -118,7 +114,7 @@ impl Meter<'_> {
         }
         self.last = Instant::now();
         if let Ok(usage) = self.publisher.usage() {
-            self.cpu.insert("tidemill publish".into(), usage.cpu);
+            self.published = Some(usage);
         }
         let Some(status) = self.publisher.ended()? else { return Ok(None) };
         let log = self.publisher.log();
@@ -152,16 +148,6 @@ fn read_to_the_end(reader: &BaseConsumer, meter: &mut Meter<'_>) -> Result<u64> 
     Ok(seen)
 }
 
-/// Processor seconds so far, by process.
-fn used(stack: &Stack) -> Result<BTreeMap<String, f64>> {
-    let environment: &Environment = &stack.environment;
-    let mut used: BTreeMap<String, f64> =
-        PARTS.iter().map(|part| Ok(((*part).to_owned(), part_usage(environment, part)?.cpu))).collect::<Result<_>>()?;
-    used.extend(stack.services.usage()?.into_iter().map(|(slot, usage)| (slot.to_string(), usage.cpu)));
-    used.insert("reader of predictions and outcomes".into(), usage(std::process::id())?.cpu);
-    Ok(used)
-}
-
 /// The median run's figures, and where its time went.
 pub(crate) fn report(load: Load, mut runs: Vec<Run>) -> String {
     runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
@@ -185,14 +171,6 @@ pub(crate) fn report(load: Load, mut runs: Vec<Run>) -> String {
             vec!["memory of all services at the end".into(), format!("**{mib:.0} MiB**"), "1 GiB".into(), "300 MiB".into()],
         ],
     );
-    let total: f64 = run.cpu.values().sum();
-    let mut cpu: Vec<(&String, &f64)> = run.cpu.iter().collect();
-    cpu.sort_by(|a, b| b.1.total_cmp(a.1));
-    let row = |(name, seconds): (&String, &f64)| {
-        let each = seconds * 1e6 / run.events as f64;
-        vec![name.clone(), format!("{seconds:.1}"), format!("{each:.2}"), format!("{:.0} %", 100.0 * seconds / total)]
-    };
-    let rows: Vec<Vec<String>> = cpu.into_iter().map(row).collect();
-    let spent = table(&["process", "processor seconds", "µs an event", "share"], &rows);
+    let (spent, total) = (run.spent.table(run.events), run.spent.total());
     format!("{figures}\n{:.1} s by the clock, {total:.1} processor seconds:\n\n{spent}", run.elapsed.as_secs_f64())
 }

@@ -62,6 +62,7 @@ impl Bench {
             outcomes: OutcomeCodec::new(&layout, 3).unwrap(),
             rejected: (AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).unwrap(), 4),
             hops: vec![(1, HopCodec::new(&layout, 1, 5).unwrap())],
+            room: Arc::new(Room::new(usize::MAX, std::path::Path::new("never used")).unwrap()),
             told: Arc::new(|_| {}),
             pipeline: Arc::new(pipeline),
         };

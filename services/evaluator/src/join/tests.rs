@@ -2,12 +2,42 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::LazyLock;
+use tidemill_events::Source;
 
 const HORIZON: i64 = 10;
 const SLACK: i64 = 2;
 
-fn awaiting(event_time: i64) -> Awaiting {
+/// Everything stays in memory.
+fn wide() -> Arc<Room> {
+    static WIDE: LazyLock<Arc<Room>> = LazyLock::new(|| Arc::new(Room::new(usize::MAX, Path::new("never used")).unwrap()));
+    WIDE.clone()
+}
+
+/// Nothing does, between two transactions.
+fn narrow() -> Arc<Room> {
+    static NARROW: LazyLock<(tempfile::TempDir, Arc<Room>)> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::new(0, &folder.path().join("scratch")).unwrap();
+        (folder, Arc::new(room))
+    });
+    NARROW.1.clone()
+}
+
+impl Join {
+    /// Predictions without a label, and labels without a prediction, where nothing is on disk.
+    fn waiting(&self) -> (usize, usize) {
+        assert!(!self.entries.has_shelf());
+        let count = |wanted: fn(&Entry) -> bool| self.entries.in_memory().filter(|entry| wanted(entry)).count();
+        (count(|e| matches!(e, Entry::Predicted(_))), count(|e| matches!(e, Entry::Held(_))))
+    }
+}
+
+fn awaiting(event_id: CompactString, event_time: i64) -> Awaiting {
     Awaiting {
+        event_id,
         event_time,
         offset: 0,
         entities: Box::new([]),
@@ -19,8 +49,9 @@ fn awaiting(event_time: i64) -> Awaiting {
     }
 }
 
-fn label(offset: i64, label: f64, label_time: i64) -> Label {
-    Label { label, label_time, source: Source { topic: "p.labels".into(), partition: 0, offset }, payload: Box::new([]), trace: None }
+fn label(event_id: CompactString, offset: i64, label: f64, label_time: i64) -> Label {
+    let source = Source { topic: "p.labels".into(), partition: 0, offset };
+    Label { event_id, label, label_time, source, payload: Box::new([7; 3]), trace: Some(Box::new([8])) }
 }
 
 fn id(number: u8) -> CompactString {
@@ -51,17 +82,22 @@ enum Arrival {
 }
 
 fn arrive(join: &mut Join, arrival: Arrival, offset: i64) -> Vec<Told> {
-    join.restored();
+    join.restored().unwrap();
+    join.make_room().unwrap();
     let fate = match arrival {
-        Arrival::Prediction(n, time) => join.predicted(&id(n), awaiting(time), Passing::default()),
-        Arrival::Label(n, value, time) => join.labelled(&id(n), label(offset, f64::from(value), time)),
+        Arrival::Prediction(n, time) => join.predicted(awaiting(id(n), time), Passing::default()),
+        Arrival::Label(n, value, time) => join.labelled(label(id(n), offset, f64::from(value), time)),
     };
-    let mut fates: Vec<_> = fate.into_iter().map(|fate| (id(0), fate)).collect();
-    fates.extend(std::iter::from_fn(|| join.due()));
-    let told = fates.into_iter().map(|(id, fate)| match fate {
-        Fate::Joined(_, label) => Told::Joined(label.source.offset),
+    let mut fates: Vec<_> = fate.unwrap().into_iter().collect();
+    fates.extend(std::iter::from_fn(|| join.due().unwrap()));
+    let told = fates.into_iter().map(|fate| match fate {
+        Fate::Joined(prediction, label) => {
+            assert_eq!(prediction.event_id, label.event_id);
+            assert_eq!((&*label.payload, label.trace.as_deref()), (&[7; 3][..], Some(&[8][..])));
+            Told::Joined(label.source.offset)
+        }
         Fate::Refused(refusal, label) => Told::Refused(label.source.offset, refusal),
-        Fate::Defaulted(_) => Told::Defaulted(id[1..].parse().unwrap()),
+        Fate::Defaulted(prediction) => Told::Defaulted(prediction.event_id[1..].parse().unwrap()),
     });
     told.collect()
 }
@@ -94,8 +130,8 @@ fn afters() -> impl Strategy<Value = Vec<After>> {
 }
 
 /// A join that has folded what is done: the first `done` arrivals and what was told of them.
-fn restore(slack: Option<i64>, arrivals: &[Arrival], done: usize, told: &[Told]) -> Join {
-    let mut join = Join::new(HORIZON, slack);
+fn restore(room: Arc<Room>, slack: Option<i64>, arrivals: &[Arrival], done: usize, told: &[Told]) -> Join {
+    let mut join = Join::new(HORIZON, slack, room);
     let decided: Vec<i64> = told.iter().filter_map(|t| t.label()).collect();
     let times: HashMap<u8, i64> =
         arrivals.iter().filter_map(|a| if let Arrival::Prediction(n, time) = a { Some((*n, *time)) } else { None }).collect();
@@ -111,12 +147,14 @@ fn restore(slack: Option<i64>, arrivals: &[Arrival], done: usize, told: &[Told])
     }
     for arrival in &arrivals[..done] {
         if let Arrival::Prediction(n, time) = arrival {
-            join.restore_prediction(&id(*n), awaiting(*time), Passing::default());
+            join.make_room().unwrap();
+            join.restore_prediction(awaiting(id(*n), *time), Passing::default()).unwrap();
         }
     }
     for (offset, arrival) in arrivals[..done].iter().enumerate() {
         if let Arrival::Label(n, value, time) = arrival {
-            join.restore_label(id(*n), label(offset as i64, f64::from(*value), *time), decided.contains(&(offset as i64)));
+            join.make_room().unwrap();
+            join.restore_label(label(id(*n), offset as i64, f64::from(*value), *time), decided.contains(&(offset as i64)));
         }
     }
     join
@@ -126,46 +164,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
     #[test]
     fn aborts_and_restarts_change_nothing(arrivals in arrivals(), afters in afters(), slack in slack()) {
-        let mut calm = Join::new(HORIZON, slack);
-        let wanted: Vec<Told> = arrivals.iter().enumerate().flat_map(|(i, a)| arrive(&mut calm, *a, i as i64)).collect();
-
-        let mut join = Join::new(HORIZON, slack);
-        let (mut next, mut done, mut told, mut open) = (0, 0, Vec::new(), Vec::new());
-        let mut afters = afters.into_iter();
-        while next < arrivals.len() {
-            open.extend(arrive(&mut join, arrivals[next], next as i64));
-            next += 1;
-            match afters.next().unwrap_or(After::Commit) {
-                After::Nothing => {}
-                After::Commit => {
-                    join.commit();
-                    told.append(&mut open);
-                    done = next;
-                }
-                After::Abort => {
-                    join.abort();
-                    open.clear();
-                    next = done;
-                }
-                crash @ (After::Crash | After::CrashAndAbort) => {
-                    join = restore(slack, &arrivals, done, &told);
-                    if matches!(crash, After::CrashAndAbort) {
-                        join.abort();
-                    }
-                    open.clear();
-                    next = done;
-                }
-            }
-        }
-        told.append(&mut open);
-        prop_assert_eq!(told, wanted);
+        disturbed_tells_the_same(&wide(), &arrivals, afters, slack)?;
     }
 
     #[test]
     fn a_label_ends_once_and_an_event_has_one_outcome(mut arrivals in arrivals(), slack in slack()) {
         // a last label, after every horizon
         arrivals.push(Arrival::Label(99, true, 1_000));
-        let mut join = Join::new(HORIZON, slack);
+        let mut join = Join::new(HORIZON, slack, wide());
         let told: Vec<Told> = arrivals.iter().enumerate().flat_map(|(i, a)| arrive(&mut join, *a, i as i64)).collect();
         let held = join.waiting().1;
         let labels = arrivals.iter().filter(|a| matches!(a, Arrival::Label(..))).count();
@@ -193,6 +199,56 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn nor_does_the_disk(arrivals in arrivals(), afters in afters(), slack in slack()) {
+        disturbed_tells_the_same(&narrow(), &arrivals, afters, slack)?;
+    }
+}
+
+/// A join in `room`, with aborts and restarts, against one in memory that is left in peace.
+fn disturbed_tells_the_same(room: &Arc<Room>, arrivals: &[Arrival], afters: Vec<After>, slack: Option<i64>) -> Result<(), TestCaseError> {
+    let mut calm = Join::new(HORIZON, slack, wide());
+    let mut wanted: Vec<Vec<Told>> = Vec::new();
+    for (i, arrival) in arrivals.iter().enumerate() {
+        wanted.push(arrive(&mut calm, *arrival, i as i64));
+        calm.commit();
+    }
+
+    let mut join = Join::new(HORIZON, slack, room.clone());
+    let (mut next, mut done, mut told, mut open) = (0, 0, Vec::new(), Vec::new());
+    let mut afters = afters.into_iter();
+    while next < arrivals.len() {
+        open.extend(arrive(&mut join, arrivals[next], next as i64));
+        next += 1;
+        match afters.next().unwrap_or(After::Commit) {
+            After::Nothing => {}
+            After::Commit => {
+                join.commit();
+                told.append(&mut open);
+                done = next;
+            }
+            After::Abort => {
+                join.abort();
+                open.clear();
+                next = done;
+            }
+            crash @ (After::Crash | After::CrashAndAbort) => {
+                join = restore(room.clone(), slack, arrivals, done, &told);
+                if matches!(crash, After::CrashAndAbort) {
+                    join.abort();
+                }
+                open.clear();
+                next = done;
+            }
+        }
+    }
+    told.append(&mut open);
+    prop_assert_eq!(told, wanted.concat());
+    Ok(())
+}
+
 fn slack() -> impl Strategy<Value = Option<i64>> {
     // more than a horizon: then what waits is kept longer, too
     prop_oneof![Just(None), Just(Some(0)), Just(Some(SLACK)), Just(Some(2 * HORIZON))]
@@ -200,7 +256,7 @@ fn slack() -> impl Strategy<Value = Option<i64>> {
 
 #[test]
 fn each_fate() {
-    let mut join = Join::new(HORIZON, None);
+    let mut join = Join::new(HORIZON, None, wide());
     let mut told = Vec::new();
     let story = [
         Arrival::Label(1, true, 5),  // 0: waits
@@ -231,7 +287,7 @@ fn each_fate() {
 
 #[test]
 fn a_prediction_waits_for_two_horizons_of_labels() {
-    let mut join = Join::new(HORIZON, None);
+    let mut join = Join::new(HORIZON, None, wide());
     arrive(&mut join, Arrival::Prediction(1, 0), 0);
     arrive(&mut join, Arrival::Label(8, true, 20), 1);
     assert_eq!(join.waiting(), (1, 1));
@@ -241,7 +297,7 @@ fn a_prediction_waits_for_two_horizons_of_labels() {
 
 #[test]
 fn an_event_without_a_label_gets_the_default_when_labels_have_gone_by() {
-    let mut join = Join::new(HORIZON, Some(SLACK));
+    let mut join = Join::new(HORIZON, Some(SLACK), wide());
     let mut told = Vec::new();
     let story = [
         Arrival::Prediction(1, 0),
@@ -260,4 +316,88 @@ fn an_event_without_a_label_gets_the_default_when_labels_have_gone_by() {
     let wanted =
         [Told::Joined(3), Told::Defaulted(1), Told::Refused(5, Refusal::Defaulted), Told::Refused(6, Refusal::Late), Told::Defaulted(4)];
     assert_eq!(told, wanted);
+}
+
+#[test]
+fn what_waits_on_disk_is_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = Arc::new(Room::new(1 << 20, &folder.path().join("scratch")).unwrap());
+    let mut join = Join::new(i64::MAX / 4, None, room.clone());
+    let name = |n: i64| CompactString::from(format!("event-{n}"));
+    let count = 30_000;
+    join.restored().unwrap();
+    for n in 0..count {
+        join.make_room().unwrap();
+        assert_eq!(join.predicted(awaiting(name(n), n), Passing::default()).unwrap(), None);
+        join.commit();
+    }
+    assert!(join.entries.has_shelf() && join.entries.in_memory().count() < count as usize / 2);
+    for n in (0..count).rev() {
+        let Some(Fate::Joined(prediction, _)) = join.labelled(label(name(n), n, 1.0, count)).unwrap() else { panic!("{n} is lost") };
+        assert_eq!(*prediction, awaiting(name(n), n));
+        join.commit();
+        join.make_room().unwrap();
+    }
+    assert!(matches!(join.labelled(label(name(3), 0, 0.0, count)).unwrap(), Some(Fate::Refused(Refusal::Conflict, _))));
+    drop(join);
+    assert!(!room.is_short(usize::MAX), "what is gone takes no room");
+}
+
+/// What an entry costs; `cargo test --release -p tidemill-evaluator join_costs -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn join_costs() {
+    use std::time::Instant;
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+        status.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    };
+    let count = 4_000_000;
+    let name = |n: i64| CompactString::from(format!("payment-{n:012}"));
+    let model = Arc::<tidemill_events::records::ModelRef>::default();
+    let prediction = |n: i64| Awaiting {
+        entities: Box::new([
+            CompactString::from(format!("customer-{}", n % 5000)),
+            CompactString::from(format!("terminal-{}", n % 10_000)),
+        ]),
+        model: model.clone(),
+        ..awaiting(name(n), n)
+    };
+    for limit in [usize::MAX, 256 << 20] {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = folder.path().join("scratch");
+        let mut join = Join::new(i64::MAX / 4, None, Arc::new(Room::new(limit, &scratch).unwrap()));
+        join.restored().unwrap();
+        let (before, begin) = (resident(), Instant::now());
+        for n in 0..count {
+            join.make_room().unwrap();
+            join.predicted(prediction(n), Passing::default()).unwrap();
+            if n % 500 == 0 {
+                join.commit();
+            }
+        }
+        let each = |begin: Instant| begin.elapsed().as_secs_f64() * 1e6 / count as f64;
+        let put = each(begin);
+        let memory = resident().saturating_sub(before);
+        let (estimate, disk) = join.entries.costs();
+        let begin = Instant::now();
+        for n in 0..count {
+            join.make_room().unwrap();
+            // as labels come: in another order than their events, but not in any
+            let n = (n / 10_000) * 10_000 + (n * 7_919) % 10_000;
+            assert!(matches!(join.labelled(label(name(n), n, 1.0, count)).unwrap(), Some(Fate::Joined(..))));
+            if n % 500 == 0 {
+                join.commit();
+            }
+        }
+        let per = |bytes: usize| bytes / count as usize;
+        eprintln!(
+            "limit {limit}: {put:.2} us a prediction, {:.2} us a label; memory {} MiB ({} bytes an event; believed {}), disk {} bytes an event",
+            each(begin),
+            memory >> 20,
+            per(memory),
+            per(estimate),
+            per(disk)
+        );
+    }
 }

@@ -5,6 +5,7 @@ use crate::intake::Intake;
 use crate::meters::{Counted, Meters};
 use crate::route::{Source, events_shape};
 use std::sync::Arc;
+use std::time::Duration;
 use tidemill_events::RecordSchema;
 use tidemill_events::codec::{self, AvroSchema};
 use tidemill_events::topics::{PerPipeline, group};
@@ -39,6 +40,7 @@ pub(crate) fn task_set(
         group,
         inputs: vec![upstream.topic.clone()],
         outputs: OUTPUTS.iter().map(|t| t.name(&pipeline.name, &pipeline.layout.entities)).collect(),
+        gather: Duration::ZERO,
         fault: None,
     };
     let stage = ForeignStage {

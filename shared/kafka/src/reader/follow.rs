@@ -28,8 +28,13 @@ impl Follow {
         let fault = |source| Error::Kafka { topic: topic.to_owned(), source };
         let partitions = Admin::new(brokers)?.partitions(topic)?.ok_or_else(|| admin::Error::NoTopic(topic.to_owned()))?;
         let mut config = config(brokers, Isolation::ReadCommitted);
-        // retention may have taken the first records; the broker answers as soon as there is one
+        // retention may have taken the first records
         config.set("auto.offset.reset", "earliest").set("fetch.wait.max.ms", "500");
+        if partitions > 1 {
+            // a busy topic, of which half a second at a time costs the broker far fewer answers; the others, which bring
+            // decisions, are answered as soon as there is one
+            config.set("fetch.min.bytes", "262144");
+        }
         let consumer: BaseConsumer<Reading> = config.create_with_context(Reading).map_err(fault)?;
         let mut assignment = TopicPartitionList::new();
         for partition in 0..partitions {

@@ -6,20 +6,22 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidemill_events::origin;
 use tidemill_stream::{Delivered, Error, Output, Outputs};
 
 use super::PATIENCE;
 
-/// What the broker has answered of the current batch; its thread writes here, the loop waits.
+/// Between two looks for the broker's answers: short against the 10 to 15 ms that they take.
+const LOOK: Duration = Duration::from_micros(500);
+
+/// What the broker has answered of the current batch, as far as the client was polled.
 pub(super) struct Deliveries {
     state: Mutex<State>,
-    answer: Condvar,
 }
 
 struct State {
@@ -32,18 +34,15 @@ struct State {
 
 impl Deliveries {
     pub(super) fn new(topics: usize) -> Self {
-        Self { state: Mutex::new(State { answered: 0, last: vec![BTreeMap::new(); topics], failed: None }), answer: Condvar::new() }
+        Self { state: Mutex::new(State { answered: 0, last: vec![BTreeMap::new(); topics], failed: None }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `wanted` records are answered, at most `patience`. Tells how many are missing.
-    fn wait(&self, wanted: usize, patience: Duration) -> usize {
-        let missing = |state: &mut State| state.answered < wanted;
-        let (state, _) = self.answer.wait_timeout_while(self.state(), patience, missing).unwrap_or_else(PoisonError::into_inner);
-        wanted.saturating_sub(state.answered)
+    fn answered(&self) -> usize {
+        self.state().answered
     }
 
     fn take(&self) -> Result<Delivered, KafkaError> {
@@ -84,32 +83,47 @@ impl ProducerContext for Deliveries {
             }
         }
         state.answered += 1;
-        self.answer.notify_one();
     }
 }
 
 /// Writes `outputs` and waits until all are acknowledged.
-pub(super) fn write(producer: &ThreadedProducer<Deliveries>, topics: &[String], outputs: &Outputs) -> Result<Delivered, Error> {
+pub(super) fn write(producer: &BaseProducer<Deliveries>, topics: &[String], outputs: &Outputs) -> Result<Delivered, Error> {
     // what an earlier, aborted batch left behind
     let deliveries = producer.context();
     let _ = deliveries.take();
     for output in outputs.iter() {
         send(producer, topics, &output)?;
     }
-    // `flush` and `commit_transaction` poll in steps of 100 ms, so wait here first; not with `poll`, which spins
-    // through the last millisecond of its time and never returns before
-    let missing = deliveries.wait(outputs.len(), PATIENCE);
+    let missing = wait(producer, outputs.len());
     if missing > 0 {
         return Err(Error::Rebuild(format!("{missing} records were not acknowledged in {PATIENCE:?}")));
-    }
-    // the client counts a record a moment longer than its answer takes to arrive
-    while producer.in_flight_count() > 0 {
-        thread::yield_now();
     }
     deliveries.take().map_err(|e| decide(producer, &e))
 }
 
-fn send(producer: &ThreadedProducer<Deliveries>, topics: &[String], output: &Output<'_>) -> Result<(), Error> {
+/// Waits until `wanted` records are answered and the client counts none any more. Tells how many are missing.
+///
+/// `flush` and `commit_transaction` would wait, too, but in steps of 100 ms; a poll with a timeout spins through its last
+/// millisecond and never returns before; a thread that polls wakes the loop at each answer and spins when all is quiet.
+fn wait(producer: &BaseProducer<Deliveries>, wanted: usize) -> usize {
+    let deadline = Instant::now() + PATIENCE;
+    let mut before = 0;
+    loop {
+        // takes one answer: of a request, so of all its records
+        producer.poll(Duration::ZERO);
+        let answered = producer.context().answered();
+        // the client counts a record a moment longer than its answer takes to arrive
+        if answered >= wanted && producer.in_flight_count() == 0 || Instant::now() > deadline {
+            return wanted.saturating_sub(answered);
+        }
+        if answered == before {
+            thread::sleep(LOOK);
+        }
+        before = answered;
+    }
+}
+
+fn send(producer: &BaseProducer<Deliveries>, topics: &[String], output: &Output<'_>) -> Result<(), Error> {
     let mut record = BaseRecord::with_opaque_to(&topics[output.topic], output.topic).partition(output.partition).payload(output.payload);
     if let Some(key) = output.key {
         record = record.key(key);
@@ -124,8 +138,9 @@ fn send(producer: &ThreadedProducer<Deliveries>, topics: &[String], output: &Out
         match producer.send(record) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                // its thread is at work; a batch is far smaller than the queue, so this is a burst of retries at most
-                thread::sleep(Duration::from_millis(1));
+                // a batch is far smaller than the queue, so this is a burst of retries at most
+                producer.poll(Duration::ZERO);
+                thread::sleep(LOOK);
                 record = back;
             }
             Err((error, _)) => return Err(decide(producer, &error)),
@@ -135,7 +150,7 @@ fn send(producer: &ThreadedProducer<Deliveries>, topics: &[String], output: &Out
 
 /// What an error in a transaction means: an abortable one is aborted here; after all others the outcome
 /// is unknown, and the clients must go.
-pub(super) fn decide(producer: &ThreadedProducer<Deliveries>, error: &KafkaError) -> Error {
+pub(super) fn decide(producer: &BaseProducer<Deliveries>, error: &KafkaError) -> Error {
     let abortable = match error {
         KafkaError::Transaction(e) => e.txn_requires_abort(),
         // a record that was refused puts the transaction into the abortable state, unless it was fatal

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tidemill_kafka::reader::{self, Follow};
+use tidemill_service::background;
 use tidemill_stream::Error;
 
 const POLL: Duration = Duration::from_millis(100);
@@ -35,7 +36,7 @@ impl Readers {
                 behind: readers.behind.clone(),
                 failed: readers.failed.clone(),
             };
-            let thread = thread::Builder::new().name(format!("read {topic}")).spawn(move || reader.run());
+            let thread = background::spawn(format!("read {topic}"), move || reader.run());
             readers.threads.push(thread.map_err(|e| Error::Fatal(format!("no thread to read {topic}: {e}")))?);
         }
         Ok(readers)

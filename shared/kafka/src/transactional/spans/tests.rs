@@ -5,6 +5,7 @@ use opentelemetry::trace::{SpanId, SpanKind, Status, TraceId, TracerProvider};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[derive(Debug, Clone, Default)]
 struct Kept(Arc<Mutex<Vec<SpanData>>>);
@@ -41,6 +42,7 @@ impl Bench {
             slot: "g.1".into(),
             inputs: names(&["in", "more"]),
             outputs: names(&["out"]),
+            gather: Duration::ZERO,
             fault: None,
         };
         let tracer = BoxedTracer::new(Box::new(provider.tracer("test")));

@@ -1,0 +1,58 @@
+//! What each process took of the machine.
+
+use crate::table::table;
+use anyhow::Result;
+use std::collections::BTreeMap;
+use tidemill_integration_tests::infrastructure::part_usage;
+use tidemill_integration_tests::process::{Usage, usage};
+use tidemill_integration_tests::{Environment, Stack};
+
+/// The infrastructure's own processes.
+const PARTS: [&str; 4] = ["kafka", "redis", "registry", "postgres"];
+
+/// By process: processor time so far, or since a moment; resident memory now.
+#[derive(Clone, Default)]
+pub(crate) struct Spent(BTreeMap<String, Usage>);
+
+impl Spent {
+    /// Of the infrastructure, the services and the benchmark itself, so far.
+    pub(crate) fn until_now(stack: &Stack) -> Result<Self> {
+        let environment: &Environment = &stack.environment;
+        let mut used: BTreeMap<String, Usage> =
+            PARTS.iter().map(|part| Ok(((*part).to_owned(), part_usage(environment, part)?))).collect::<Result<_>>()?;
+        used.extend(stack.services.usage()?.into_iter().map(|(slot, usage)| (slot.to_string(), usage)));
+        used.insert("reader of predictions and outcomes".into(), usage(std::process::id())?);
+        Ok(Self(used))
+    }
+
+    /// Processor time from `before` on.
+    pub(crate) fn since(mut self, before: &Self) -> Self {
+        for (name, usage) in &mut self.0 {
+            usage.cpu -= before.0.get(name).map_or(0.0, |usage| usage.cpu);
+        }
+        self
+    }
+
+    /// Also a process that has ended, or will.
+    pub(crate) fn add(&mut self, name: &str, usage: Usage) {
+        self.0.insert(name.to_owned(), usage);
+    }
+
+    /// Processor seconds of all.
+    pub(crate) fn total(&self) -> f64 {
+        self.0.values().map(|usage| usage.cpu).sum()
+    }
+
+    /// One row for each, for `events` events.
+    pub(crate) fn table(&self, events: u64) -> String {
+        let total = self.total();
+        let mut processes: Vec<_> = self.0.iter().collect();
+        processes.sort_by(|a, b| b.1.cpu.total_cmp(&a.1.cpu));
+        let row = |(name, Usage { cpu, resident }): (&String, &Usage)| {
+            let share = format!("{:.0} %", 100.0 * cpu / total);
+            vec![name.clone(), format!("{cpu:.1}"), format!("{:.2}", cpu * 1e6 / events as f64), share, (resident >> 20).to_string()]
+        };
+        let rows: Vec<Vec<String>> = processes.into_iter().map(row).collect();
+        table(&["process", "processor seconds", "µs an event", "share", "MiB at the end"], &rows)
+    }
+}
