@@ -1,7 +1,7 @@
 //! Faults of the infrastructure itself: the broker killed and started again, Redis emptied.
 
 use crate::environment::{Environment, repository};
-use crate::process::{Usage, usage};
+use crate::process::{Signal, Usage, send, usage};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::process::Command;
@@ -20,6 +20,14 @@ pub fn kill_broker(environment: &Environment) -> Result<()> {
 /// When it does not within a minute.
 pub fn start_broker(environment: &Environment) -> Result<()> {
     part(environment, "start", "kafka")
+}
+
+/// Stops the broker where it is, or lets it go on.
+///
+/// # Errors
+/// When it does not run.
+pub fn signal_broker(environment: &Environment, signal: Signal) -> Result<()> {
+    send(part_process(environment, "kafka")?, signal)
 }
 
 /// FLUSHALL.
@@ -45,9 +53,13 @@ pub fn connect_redis(environment: &Environment) -> Result<redis::Connection> {
 /// # Errors
 /// When it does not run in the environment's home.
 pub fn part_usage(environment: &Environment, part: &str) -> Result<Usage> {
+    usage(part_process(environment, part)?)
+}
+
+fn part_process(environment: &Environment, part: &str) -> Result<u32> {
     let file = environment.home.join("pids").join(format!("{part}.pid"));
     let id = fs::read_to_string(&file).with_context(|| format!("{part} does not run in {}", environment.home.display()))?;
-    usage(id.trim().parse().with_context(|| format!("{} holds no process id", file.display()))?)
+    id.trim().parse().with_context(|| format!("{} holds no process id", file.display()))
 }
 
 fn part(environment: &Environment, verb: &str, part: &str) -> Result<()> {

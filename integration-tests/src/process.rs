@@ -115,17 +115,7 @@ impl Process {
     /// # Errors
     /// When the process is gone.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let name = match signal {
-            Signal::Terminate => "TERM",
-            Signal::Stop => "STOP",
-            Signal::Continue => "CONT",
-        };
-        // the shell's own kill: std sends SIGKILL only
-        let status = Command::new("sh").args(["-c", "kill -\"$1\" \"$2\"", "sh", name, &self.id().to_string()]).status()?;
-        if !status.success() {
-            bail!("cannot send SIG{name} to {} (process {})", self.name, self.id());
-        }
-        Ok(())
+        send(self.id(), signal).with_context(|| self.name.clone())
     }
 
     /// SIGTERM, and waits for its end.
@@ -188,6 +178,24 @@ pub fn usage(id: u32) -> Result<Usage> {
     let resident =
         status.lines().find_map(|l| l.strip_prefix("VmRSS:")).and_then(|l| l.split_ascii_whitespace().next()?.parse::<u64>().ok());
     Ok(Usage { cpu, resident: resident.unwrap_or(0) * 1024 })
+}
+
+/// Sends `signal` to process `id`.
+///
+/// # Errors
+/// When it is gone.
+pub fn send(id: u32, signal: Signal) -> Result<()> {
+    let name = match signal {
+        Signal::Terminate => "TERM",
+        Signal::Stop => "STOP",
+        Signal::Continue => "CONT",
+    };
+    // the shell's own kill: std sends SIGKILL only
+    let status = Command::new("sh").args(["-c", "kill -\"$1\" \"$2\"", "sh", name, &id.to_string()]).status()?;
+    if !status.success() {
+        bail!("cannot send SIG{name} to process {id}");
+    }
+    Ok(())
 }
 
 /// Fields 14 and 15 of /proc/ID/stat; field 2 is a name in brackets that may hold anything.

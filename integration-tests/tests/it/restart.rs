@@ -1,7 +1,9 @@
 //! Services come and go: stopped in good order, doubled, joined and left by others, frozen and woken again.
 
+use std::thread;
 use std::time::{Duration, Instant};
 use tidemill_integration_tests::groups::assignments;
+use tidemill_integration_tests::infrastructure::signal_broker;
 use tidemill_integration_tests::process::{Process, Signal};
 use tidemill_integration_tests::progress::Progress;
 use tidemill_integration_tests::services::{READY, Slot};
@@ -130,4 +132,21 @@ fn a_frozen_instance_writes_nothing_late() {
     }
     flow.holds(&stack, &pipeline);
     stack.services.stop_all().unwrap();
+}
+
+/// Longer than the controller waits for a broker's heartbeat (infra/kafka/server.properties) and a group for a member's.
+const STALL: Duration = Duration::from_secs(8);
+
+/// What a full disk queue or a long collection of garbage does to it: the broker is fenced for a moment and no partition has
+/// a leader, which librdkafka 2.12 does not get over by itself (librdkafka #5430).
+#[test]
+fn a_broker_that_stalls_is_waited_for() {
+    let mut stack = Stack::new("stall").unwrap();
+    let pipeline = stack.apply("payments").unwrap();
+    stack.start_all().unwrap();
+    let flow = Flow::start(&stack, &pipeline, 20_000, "1000/s");
+    signal_broker(&stack.environment, Signal::Stop).unwrap();
+    thread::sleep(STALL);
+    signal_broker(&stack.environment, Signal::Continue).unwrap();
+    flow.holds(&stack, &pipeline);
 }

@@ -12,12 +12,16 @@ pub use outcome::{Error, Receipt};
 
 use crate::append::outcome::Outcomes;
 use crate::append::spans::Sends;
+use crate::context::{has_lost_a_leader, log_line};
 use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
 use tidemill_events::topics::Control;
 use tokio::sync::watch;
 
@@ -39,11 +43,33 @@ const QUEUE_RECORDS: usize = 1_000_000;
 /// Gathers what several requests bring at the same time; adds to the time of a lone record.
 const LINGER: &str = "2";
 
+/// A producer that has lost a leader is replaced this often at most: the next may lose it, too, while the broker is away.
+const REPLACE: Duration = Duration::from_secs(1);
+
 /// An idempotent producer.
 pub struct Appender {
-    producer: ThreadedProducer<Deliveries>,
-    client: String,
+    settings: Settings,
+    producer: RwLock<Made>,
+    tell: watch::Sender<Option<String>>,
     fatal: watch::Receiver<Option<String>>,
+}
+
+/// The present client.
+struct Made {
+    producer: Arc<ThreadedProducer<Deliveries>>,
+    at: Instant,
+}
+
+impl Made {
+    fn new(settings: &Settings, fatal: &watch::Sender<Option<String>>) -> Result<Self, KafkaError> {
+        let deliveries = Deliveries { fatal: fatal.clone(), lost: AtomicBool::new(false) };
+        let producer = ThreadedProducer::from_config_and_context(&client_config(settings), deliveries)?;
+        Ok(Self { producer: Arc::new(producer), at: Instant::now() })
+    }
+
+    fn is_lost(&self) -> bool {
+        self.producer.context().lost.load(Relaxed) && self.at.elapsed() > REPLACE
+    }
 }
 
 /// The client could not be set up.
@@ -62,17 +88,39 @@ impl Appender {
     /// # Errors
     /// [`SetUp`].
     pub fn new(settings: &Settings) -> Result<Self, SetUp> {
-        let (sender, fatal) = watch::channel(None);
-        let producer = ThreadedProducer::from_config_and_context(&client_config(settings), Deliveries { fatal: sender })?;
-        Ok(Self { producer, client: settings.client_id.clone(), fatal })
+        let (tell, fatal) = watch::channel(None);
+        Ok(Self { producer: RwLock::new(Made::new(settings, &tell)?), settings: settings.clone(), tell, fatal })
+    }
+
+    /// The client; a new one where the present can write to some partition never again.
+    fn producer(&self) -> Arc<ThreadedProducer<Deliveries>> {
+        let present = self.producer.read().unwrap_or_else(PoisonError::into_inner);
+        if !present.is_lost() {
+            return present.producer.clone();
+        }
+        drop(present);
+        let mut present = self.producer.write().unwrap_or_else(PoisonError::into_inner);
+        if present.is_lost() {
+            match Made::new(&self.settings, &self.tell) {
+                Ok(made) => {
+                    tracing::warn!("the producer has lost the leader of a partition, and is made anew");
+                    let old = std::mem::replace(&mut *present, made);
+                    // what it still has is told as not acknowledged, which takes a moment
+                    thread::spawn(move || drop(old));
+                }
+                Err(error) => tracing::warn!(%error, "the producer has lost the leader of a partition, and cannot be made anew"),
+            }
+        }
+        present.producer.clone()
     }
 
     /// Hands over a batch. The records are copied: when this returns the batch is no longer needed, and
     /// the receipt tells what became of each record, in order.
     #[must_use = "without the receipt nobody knows whether the records arrived"]
     pub fn append(&self, batch: &Batch) -> Receipt {
+        let producer = self.producer();
         let outcomes = Outcomes::new(batch.len());
-        let sends = Sends::begin(batch, &self.client);
+        let sends = Sends::begin(batch, &self.settings.client_id);
         for (index, record) in batch.records().enumerate() {
             let mut message = BaseRecord::with_opaque_to(batch.topic(), Box::new(outcomes.delivery(index)))
                 .partition(record.partition)
@@ -81,7 +129,7 @@ impl Appender {
             if let Some(headers) = sends.headers(index) {
                 message = message.headers(headers.clone());
             }
-            if let Err((error, refused)) = self.producer.send(message) {
+            if let Err((error, refused)) = producer.send(message) {
                 refused.delivery_opaque.failed(&error);
             }
         }
@@ -102,7 +150,7 @@ impl Appender {
     /// # Errors
     /// [`Silent`].
     pub fn ping(&self, timeout: Duration) -> Result<(), Silent> {
-        self.producer.client().fetch_metadata(Some(Control::Pipelines.name()), timeout)?;
+        self.producer().client().fetch_metadata(Some(Control::Pipelines.name()), timeout)?;
         Ok(())
     }
 }
@@ -125,9 +173,18 @@ fn client_config(settings: &Settings) -> ClientConfig {
 /// The client's callbacks.
 struct Deliveries {
     fatal: watch::Sender<Option<String>>,
+    /// It writes to some partition never again.
+    lost: AtomicBool,
 }
 
 impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if has_lost_a_leader(facility, message) {
+            self.lost.store(true, Relaxed);
+        }
+        log_line(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
             self.fatal.send_replace(Some(reason.to_owned()));

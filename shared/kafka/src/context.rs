@@ -25,6 +25,13 @@ pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
     tracing::debug!(?level, facility, "{message}");
 }
 
+/// Whether a line of a producer's log says that it will write to a partition never again: a produce answer told it that the
+/// partition had no leader for a moment, and librdkafka 2.12 then hears of no leader any more (librdkafka #5430). Only a new
+/// client helps.
+pub(crate) fn has_lost_a_leader(facility: &str, message: &str) -> bool {
+    facility == "METADATAUPDATE" && message.contains("new leader-1 not found")
+}
+
 /// Logs an error that the client reports of itself. It reconnects by itself, so nothing needs to be done; that a
 /// partition has ended is told by `poll` as well.
 pub(crate) fn log_error(error: &KafkaError, reason: &str) {

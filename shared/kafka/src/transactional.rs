@@ -141,6 +141,8 @@ impl KafkaBroker {
             .set("isolation.level", "read_committed")
             // a full local queue sleeps this long, 1,000 ms by default
             .set("fetch.queue.backoff.ms", "5")
+            // an assignment made while a topic had no leaders is empty, and is only made anew when the metadata say otherwise
+            .set("topic.metadata.refresh.interval.ms", "5000")
             .set("queued.min.messages", "20000")
             .set("queued.max.messages.kbytes", "16384");
         if !self.settings.gather.is_zero() {
@@ -300,6 +302,8 @@ impl Broker for KafkaBroker {
             Some(Fault::NoTransactions) => consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).map_err(rebuild),
             Some(Fault::CommitFirst) => {
                 consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).map_err(rebuild)?;
+                // a dozen kills are to hit what comes in between
+                std::thread::sleep(Duration::from_millis(50));
                 produce::write(producer, &self.settings.outputs, outputs).map(|_| ())
             }
         }

@@ -82,3 +82,25 @@ async fn a_full_queue_is_busy_and_a_silent_broker_times_out() {
         assert!(tries < 50, "still {error} though the broker is back");
     }
 }
+
+/// The mock broker falls over when a partition has no leader, so here the client is only told that it has lost one; the
+/// real broker stalls in the integration tests.
+#[tokio::test]
+async fn a_client_that_has_lost_a_leader_is_replaced() {
+    let cluster = cluster();
+    let appender = Appender::new(&settings(cluster.bootstrap_servers())).unwrap();
+    assert!(appender.append(&batch(30)).outcomes().await.iter().all(Result::is_ok));
+    let first = Arc::downgrade(&appender.producer());
+    appender.producer().context().log(
+        RDKafkaLogLevel::Warning,
+        "METADATAUPDATE",
+        "[thrd:main]: Partition t(TZUyVOkzSoymj2SDzq45ig)[0]: new leader-1 not found in cache",
+    );
+    appender.producer.write().unwrap().at = Instant::now() - 2 * REPLACE;
+    assert!(appender.append(&batch(30)).outcomes().await.iter().all(Result::is_ok));
+    let begin = Instant::now();
+    while first.strong_count() > 0 {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the old client is still there");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
