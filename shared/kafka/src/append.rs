@@ -200,7 +200,14 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, delivery: Self::DeliveryOpaque) {
         match result {
             Ok(message) => delivery.acknowledged(message.offset()),
-            Err((error, _)) => delivery.failed(error),
+            Err((error, _)) => {
+                // the other ways to lose a leader say nothing in the log; if it is the broker that is away, a new client
+                // does no harm
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) {
+                    self.lost.store(true, Relaxed);
+                }
+                delivery.failed(error);
+            }
         }
     }
 }
