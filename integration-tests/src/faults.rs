@@ -2,6 +2,7 @@
 
 use crate::progress::{Position, Progress};
 use crate::services::{Service, Services, Slot};
+use crate::until::until;
 use anyhow::{Result, bail};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -58,7 +59,8 @@ impl<'a> Killer<'a> {
         victims.iter().try_for_each(|slot| self.services.launch(*slot))?;
         for slot in victims {
             // only now: where the dead one stood is told when its successor has ended its transaction
-            waiting.push(Waiting { slot, killed, before: self.progress.of(slot.0)? });
+            let before = until("Kafka tells how far a service has come", GIVE_UP, || self.progress.of(slot.0).map(Some))?;
+            waiting.push(Waiting { slot, killed, before });
         }
         while !waiting.is_empty() {
             let mut still = Vec::new();
@@ -77,16 +79,17 @@ impl<'a> Killer<'a> {
 
     fn recovered(&self, victim: &Waiting) -> Result<Option<Duration>> {
         let since = victim.killed.elapsed();
+        // a question that nobody answers in time is asked again
         let goes_on = match victim.slot.0 {
-            Service::Trainer | Service::Deployer | Service::DriftWatcher => self.services.is_ready(victim.slot).unwrap_or(false),
-            of_the_stream => self.progress.has_moved(of_the_stream, &victim.before)?,
+            Service::Trainer | Service::Deployer | Service::DriftWatcher => self.services.is_ready(victim.slot),
+            of_the_stream => self.progress.has_moved(of_the_stream, &victim.before),
         };
-        if goes_on {
+        if let Ok(true) = goes_on {
             return Ok(Some(since));
         }
         if since > GIVE_UP {
             let log = self.services.process(victim.slot)?.log_end();
-            bail!("{} has not gone on {since:?} after it was killed: {:?}\n{log}", victim.slot, victim.before);
+            bail!("{} has not gone on {since:?} after it was killed: {:?}, {goes_on:?}\n{log}", victim.slot, victim.before);
         }
         Ok(None)
     }

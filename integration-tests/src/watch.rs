@@ -156,6 +156,8 @@ pub fn consumer(environment: &Environment, topic: &str) -> Result<BaseConsumer> 
         // librdkafka assigns only to a consumer that has a group; nothing joins it or commits to it
         .set("group.id", "tidemill.test.watch")
         .set("enable.auto.commit", "false")
+        // by default a reader that was told of no leader, by a broker that stalled, stays with that for five minutes
+        .set("topic.metadata.refresh.interval.ms", "5000")
         .set("auto.offset.reset", "error")
         .set("isolation.level", "read_committed")
         .set("fetch.queue.backoff.ms", "5")

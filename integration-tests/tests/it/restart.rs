@@ -140,7 +140,6 @@ const STALL: Duration = Duration::from_secs(8);
 /// What a full disk queue or a long collection of garbage does to it: the broker is fenced for a moment and no partition has
 /// a leader, which librdkafka 2.12 does not get over by itself (librdkafka #5430).
 #[test]
-#[ignore = "failed once in four runs, before producers whose records time out were replaced, too; not proven since"]
 fn a_broker_that_stalls_is_waited_for() {
     let mut stack = Stack::new("stall").unwrap();
     let pipeline = stack.apply("payments").unwrap();

@@ -64,8 +64,6 @@ pub(crate) struct Join {
     entries: Entries,
     clocks: Clocks,
     committed: Clocks,
-    /// What is done is being folded.
-    restoring: bool,
 }
 
 impl Join {
@@ -74,7 +72,7 @@ impl Join {
     pub(crate) fn new(horizon: i64, slack: Option<i64>, room: Arc<Room>) -> Self {
         let clocks = Clocks { predictions: Lanes::default(), labels: i64::MIN };
         let patience = slack.map(|slack| horizon.saturating_add(slack));
-        Self { horizon, patience, entries: Entries::new(room), committed: clocks.clone(), clocks, restoring: true }
+        Self { horizon, patience, entries: Entries::new(room), committed: clocks.clone(), clocks }
     }
 
     /// Moves what waits to disk if the process is short of memory. To be called before each record.
@@ -189,11 +187,15 @@ impl Join {
         }
     }
 
+    /// Whether what is done is being folded.
+    fn is_restoring(&self) -> bool {
+        !self.entries.is_undoable()
+    }
+
     /// Ends the restore, if it has not ended yet.
     pub(crate) fn restored(&mut self) -> Result<(), Error> {
-        if self.restoring {
+        if self.is_restoring() {
             self.forget()?;
-            self.restoring = false;
             self.entries.begin();
             self.commit();
         }
@@ -208,7 +210,7 @@ impl Join {
 
     /// All changes since the last commit never happened.
     pub(crate) fn abort(&mut self) {
-        if self.restoring {
+        if self.is_restoring() {
             // what was restored is done: an abort before the first record takes none of it back
             return;
         }

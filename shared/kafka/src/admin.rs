@@ -6,6 +6,7 @@ mod topics;
 pub use error::{Error, Mismatch};
 pub use topics::{Outcome, TopicSpec};
 
+use crate::consumer;
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
@@ -53,9 +54,11 @@ impl Admin {
     /// # Errors
     /// [`Error::Kafka`] when the client cannot be made.
     pub fn new(brokers: &str) -> Result<Self, Error> {
-        let client = config(brokers).create().map_err(|e| Error::kafka("set up an admin client", e))?;
-        let reader =
-            |isolation| config(brokers).set("isolation.level", isolation).create().map_err(|e| Error::kafka("set up a consumer", e));
+        let client =
+            ClientConfig::new().set("bootstrap.servers", brokers).create().map_err(|e| Error::kafka("set up an admin client", e))?;
+        let reader = |isolation| {
+            consumer::config(brokers).set("isolation.level", isolation).create().map_err(|e| Error::kafka("set up a consumer", e))
+        };
         let (committed, uncommitted) = (reader("read_committed")?, reader("read_uncommitted")?);
         Ok(Self { brokers: brokers.to_owned(), client, committed, uncommitted })
     }
@@ -103,7 +106,7 @@ impl Admin {
     pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<Committed>, Error> {
         let doing = format!("read the offsets of group {group}");
         let partitions = self.partitions(topic)?.ok_or_else(|| Error::NoTopic(topic.to_owned()))?;
-        let member: BaseConsumer = config(&self.brokers).set("group.id", group).create().map_err(|e| Error::kafka(&doing, e))?;
+        let member: BaseConsumer = consumer::config(&self.brokers).set("group.id", group).create().map_err(|e| Error::kafka(&doing, e))?;
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
         let list = member.committed_offsets(list, TIMEOUT).map_err(|e| Error::kafka(&doing, e))?;
@@ -159,10 +162,4 @@ impl Admin {
         }
         Ok(offsets)
     }
-}
-
-fn config(brokers: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers).set("enable.auto.commit", "false");
-    config
 }

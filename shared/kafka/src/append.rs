@@ -12,13 +12,12 @@ pub use outcome::{Error, Receipt};
 
 use crate::append::outcome::Outcomes;
 use crate::append::spans::Sends;
-use crate::context::{has_lost_a_leader, log_line};
+use crate::context::LostLeader;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,13 +61,13 @@ struct Made {
 
 impl Made {
     fn new(settings: &Settings, fatal: &watch::Sender<Option<String>>) -> Result<Self, KafkaError> {
-        let deliveries = Deliveries { fatal: fatal.clone(), lost: AtomicBool::new(false) };
+        let deliveries = Deliveries { fatal: fatal.clone(), lost: LostLeader::default() };
         let producer = ThreadedProducer::from_config_and_context(&client_config(settings), deliveries)?;
         Ok(Self { producer: Arc::new(producer), at: Instant::now() })
     }
 
     fn is_lost(&self) -> bool {
-        self.producer.context().lost.load(Relaxed) && self.at.elapsed() > REPLACE
+        self.producer.context().lost.is_suspected() && self.at.elapsed() > REPLACE
     }
 }
 
@@ -173,16 +172,12 @@ fn client_config(settings: &Settings) -> ClientConfig {
 /// The client's callbacks.
 struct Deliveries {
     fatal: watch::Sender<Option<String>>,
-    /// It writes to some partition never again.
-    lost: AtomicBool,
+    lost: LostLeader,
 }
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if has_lost_a_leader(facility, message) {
-            self.lost.store(true, Relaxed);
-        }
-        log_line(level, facility, message);
+        self.lost.log_line(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -201,10 +196,9 @@ impl ProducerContext for Deliveries {
         match result {
             Ok(message) => delivery.acknowledged(message.offset()),
             Err((error, _)) => {
-                // the other ways to lose a leader say nothing in the log; if it is the broker that is away, a new client
-                // does no harm
+                // if it is the broker that is away, a new client does no harm
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) {
-                    self.lost.store(true, Relaxed);
+                    self.lost.suspect();
                 }
                 delivery.failed(error);
             }

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod append;
+mod consumer;
 mod context;
 pub mod pipelines;
 pub mod reader;

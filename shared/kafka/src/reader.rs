@@ -12,6 +12,7 @@ pub use follow::Follow;
 pub use tail::Tail;
 
 use crate::admin::{self, Admin};
+use crate::consumer;
 use crate::context::Reading;
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
@@ -233,12 +234,10 @@ fn is_final(error: &KafkaError) -> bool {
 }
 
 fn config(brokers: &str, isolation: Isolation) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = consumer::config(brokers);
     config
-        .set("bootstrap.servers", brokers)
         // librdkafka assigns only to a consumer that has a group; nothing joins it or commits to it
         .set("group.id", "tidemill.scan")
-        .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
         .set("isolation.level", if isolation == Isolation::ReadCommitted { "read_committed" } else { "read_uncommitted" })

@@ -23,6 +23,7 @@ use tidemill_stream::fault::Fault;
 use tidemill_stream::task::{Restore, Until};
 use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record, Spans};
 
+use crate::consumer;
 use crate::reader::{Isolation, Scan};
 use crate::trace::tracer;
 
@@ -121,9 +122,8 @@ impl KafkaBroker {
     }
 
     fn consumer_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
+        let mut config = consumer::config(&self.settings.brokers);
         config
-            .set("bootstrap.servers", &self.settings.brokers)
             .set("client.id", &self.settings.slot)
             .set("group.id", &self.settings.group)
             // static membership: a restart within the session takes its partitions back without a rebalance
@@ -133,7 +133,6 @@ impl KafkaBroker {
             .set("heartbeat.interval.ms", "1500")
             // a restore of the state happens between two polls
             .set("max.poll.interval.ms", "600000")
-            .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "true")
@@ -141,14 +140,20 @@ impl KafkaBroker {
             .set("isolation.level", "read_committed")
             // a full local queue sleeps this long, 1,000 ms by default
             .set("fetch.queue.backoff.ms", "5")
-            // an assignment made while a topic had no leaders is empty, and is only made anew when the metadata say otherwise
-            .set("topic.metadata.refresh.interval.ms", "5000")
             .set("queued.min.messages", "20000")
             .set("queued.max.messages.kbytes", "16384");
         if !self.settings.gather.is_zero() {
             config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", self.settings.gather.as_millis().to_string());
         }
         config
+    }
+
+    /// Milliseconds. In a transaction a partition's first records wait until the broker has added it, by when the rest of the
+    /// batch is there. With a fault nothing waits: the first would go alone, and librdkafka 2.12 spins for as long as records
+    /// that are due wait for more than five others to be acknowledged (librdkafka #3692), which on two processors starves a
+    /// broker that is just starting.
+    fn linger(&self) -> &'static str {
+        if self.settings.fault.is_some() { "50" } else { "0" }
     }
 
     fn producer_config(&self, turn: usize) -> ClientConfig {
@@ -158,7 +163,7 @@ impl KafkaBroker {
             .set("client.id", &self.settings.slot)
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("linger.ms", "0")
+            .set("linger.ms", self.linger())
             .set("queue.buffering.max.messages", "1000000")
             .set("queue.buffering.max.kbytes", "131072")
             .set("sticky.partitioning.linger.ms", "0");

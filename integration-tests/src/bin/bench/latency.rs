@@ -49,8 +49,7 @@ pub(crate) fn run(
     stack.tidemill().succeed(&["verify", &pipeline.name])?;
     let rest = after(stack, &pipeline)?;
     stack.services.stop_all()?;
-    let spent = format!("{:.1} s by the clock, {:.1} processor seconds:\n\n{}", elapsed.as_secs_f64(), spent.total(), spent.table(events));
-    Ok((format!("{}\n{spent}", report(&latencies, rate, events, &hops)), rest))
+    Ok((format!("{}\n{}", report(&latencies, rate, events, &hops), spent.report(elapsed, events)), rest))
 }
 
 /// Microseconds from `ingested_at` to the moment the reader had the prediction, of every event after the warm-up.

@@ -3,6 +3,7 @@
 use crate::table::table;
 use anyhow::Result;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tidemill_integration_tests::infrastructure::part_usage;
 use tidemill_integration_tests::process::{Usage, usage};
 use tidemill_integration_tests::{Environment, Stack};
@@ -38,14 +39,13 @@ impl Spent {
         self.0.insert(name.to_owned(), usage);
     }
 
-    /// Processor seconds of all.
-    pub(crate) fn total(&self) -> f64 {
-        self.0.values().map(|usage| usage.cpu).sum()
+    /// Processor seconds and time on the clock, and a row for each process, for `events` events.
+    pub(crate) fn report(&self, elapsed: Duration, events: u64) -> String {
+        let total = self.0.values().map(|usage| usage.cpu).sum();
+        format!("{:.1} s by the clock, {total:.1} processor seconds:\n\n{}", elapsed.as_secs_f64(), self.table(total, events))
     }
 
-    /// One row for each, for `events` events.
-    pub(crate) fn table(&self, events: u64) -> String {
-        let total = self.total();
+    fn table(&self, total: f64, events: u64) -> String {
         let mut processes: Vec<_> = self.0.iter().collect();
         processes.sort_by(|a, b| b.1.cpu.total_cmp(&a.1.cpu));
         let row = |(name, Usage { cpu, resident }): (&String, &Usage)| {

@@ -171,6 +171,5 @@ pub(crate) fn report(load: Load, mut runs: Vec<Run>) -> String {
             vec!["memory of all services at the end".into(), format!("**{mib:.0} MiB**"), "1 GiB".into(), "300 MiB".into()],
         ],
     );
-    let (spent, total) = (run.spent.table(run.events), run.spent.total());
-    format!("{figures}\n{:.1} s by the clock, {total:.1} processor seconds:\n\n{spent}", run.elapsed.as_secs_f64())
+    format!("{figures}\n{}", run.spent.report(run.elapsed, run.events))
 }

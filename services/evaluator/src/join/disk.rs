@@ -8,7 +8,7 @@ use super::entry::{Entry, IdHash, Models};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What waits for a time to go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,8 @@ impl Room {
         }
     }
 
-    fn open(self: &Arc<Self>) -> fjall::Result<Shelf> {
+    /// A shelf of its own for a join.
+    pub(super) fn shelf(&self) -> Result<Shelf, Error> {
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let database = match &*database {
             Some(database) => database.clone(),
@@ -132,10 +133,6 @@ fn due(key: &[u8]) -> Option<Due> {
 }
 
 impl Shelf {
-    pub(super) fn open(room: &Arc<Room>) -> Result<Self, Error> {
-        Ok(room.open()?)
-    }
-
     pub(super) fn get(&self, id: IdHash) -> Result<Option<Entry>, Error> {
         let found = self.entries.get(id.to_bytes())?;
         Ok(found.map(|bytes| Entry::decode(&bytes, &self.models)).transpose()?)

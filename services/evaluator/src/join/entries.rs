@@ -49,6 +49,10 @@ impl Entries {
         self.undoable = true;
     }
 
+    pub(super) fn is_undoable(&self) -> bool {
+        self.undoable
+    }
+
     pub(super) fn get(&self, id: IdHash) -> Result<Option<Entry>, Error> {
         match (self.slots.get(&id), &self.shelf) {
             (Some(slot), _) => Ok(slot.clone()),
@@ -125,7 +129,7 @@ impl Entries {
         }
         let shelf = match &mut self.shelf {
             Some(shelf) => shelf,
-            None => self.shelf.insert(Shelf::open(&self.room)?),
+            None => self.shelf.insert(self.room.shelf()?),
         };
         let mut slots: Vec<(IdHash, Slot)> = self.slots.iter().map(|(id, slot)| (*id, slot.clone())).collect();
         slots.sort_unstable_by_key(|(id, _)| *id);

@@ -1,6 +1,7 @@
 //! Follows the applied pipelines for as long as a service lives.
 
 use super::{Change, Decoder, Error};
+use crate::consumer;
 use crate::context::Reading;
 use crate::registry::Blocking;
 use rdkafka::ClientConfig;
@@ -169,12 +170,10 @@ fn exists(consumer: &BaseConsumer<Reading>) -> Result<bool, KafkaError> {
 }
 
 fn config(brokers: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = consumer::config(brokers);
     config
-        .set("bootstrap.servers", brokers)
         // librdkafka assigns only to a consumer that has a group; nothing joins it or commits to it
         .set("group.id", "tidemill.pipelines")
-        .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed");

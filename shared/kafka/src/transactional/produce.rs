@@ -1,14 +1,13 @@
 //! Writing a batch's records and waiting for their acknowledgement.
 
 use super::rebuild;
-use crate::context::{has_lost_a_leader, log_error, log_line};
+use crate::context::{LostLeader, log_error};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,8 +22,7 @@ const LOOK: Duration = Duration::from_micros(500);
 /// What the broker has answered of the current batch, as far as the client was polled.
 pub(super) struct Deliveries {
     state: Mutex<State>,
-    /// The client writes to some partition never again.
-    lost: AtomicBool,
+    lost: LostLeader,
 }
 
 struct State {
@@ -37,7 +35,7 @@ struct State {
 
 impl Deliveries {
     pub(super) fn new(topics: usize) -> Self {
-        Self { state: Mutex::new(State { answered: 0, last: vec![BTreeMap::new(); topics], failed: None }), lost: AtomicBool::new(false) }
+        Self { state: Mutex::new(State { answered: 0, last: vec![BTreeMap::new(); topics], failed: None }), lost: LostLeader::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -59,10 +57,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if has_lost_a_leader(facility, message) {
-            self.lost.store(true, Relaxed);
-        }
-        log_line(level, facility, message);
+        self.lost.log_line(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -101,11 +96,12 @@ pub(super) fn write(producer: &BaseProducer<Deliveries>, topics: &[String], outp
         send(producer, topics, &output)?;
     }
     let missing = wait(producer, outputs.len());
-    if missing > 0 && producer.context().lost.load(Relaxed) {
-        return Err(Error::Rebuild("the producer has lost the leader of a partition".into()));
-    }
     if missing > 0 {
-        return Err(Error::Rebuild(format!("{missing} records were not acknowledged in {PATIENCE:?}")));
+        return Err(Error::Rebuild(if deliveries.lost.is_suspected() {
+            "the producer has lost the leader of a partition".into()
+        } else {
+            format!("{missing} records were not acknowledged in {PATIENCE:?}")
+        }));
     }
     deliveries.take().map_err(|e| decide(producer, &e))
 }
@@ -122,7 +118,7 @@ fn wait(producer: &BaseProducer<Deliveries>, wanted: usize) -> usize {
         producer.poll(Duration::ZERO);
         let answered = producer.context().answered();
         // the client counts a record a moment longer than its answer takes to arrive
-        if answered >= wanted && producer.in_flight_count() == 0 || Instant::now() > deadline || producer.context().lost.load(Relaxed) {
+        if answered >= wanted && producer.in_flight_count() == 0 || Instant::now() > deadline || producer.context().lost.is_suspected() {
             return wanted.saturating_sub(answered);
         }
         if answered == before {
