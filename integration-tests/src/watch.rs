@@ -15,13 +15,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidemill_events::codec::AvroSchema;
 use tidemill_events::records::SourceRecord;
 use tidemill_events::wire;
 use tidemill_kafka::admin::Admin;
 
 const POLL: Duration = Duration::from_millis(50);
+/// After this long without a record the client may be stuck, and is replaced.
+const QUIET: Duration = Duration::from_secs(10);
 /// Faults kept word for word.
 const EXAMPLES: usize = 10;
 
@@ -92,7 +94,8 @@ impl Watch {
         let consumer = consumer(environment, &topic)?;
         let reader = Reader::new(environment, http);
         let id = reader.schema_id(&topic)?;
-        let watcher = Watcher { consumer, id, schema: AvroSchema::parse(&reader.schema_text(id)?)?, raw: pipeline.topic("raw") };
+        let schema = AvroSchema::parse(&reader.schema_text(id)?)?;
+        let watcher = Watcher { brokers: environment.kafka.clone(), topic, consumer, id, schema, raw: pipeline.topic("raw") };
         let (records, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (counted, stopped) = (records.clone(), stop.clone());
         let thread = thread::Builder::new().name("watch".into()).spawn(move || Ok(watcher.run(&counted, &stopped)))?;
@@ -116,6 +119,8 @@ impl Watch {
 }
 
 struct Watcher {
+    brokers: String,
+    topic: String,
     consumer: BaseConsumer,
     id: u32,
     schema: AvroSchema,
@@ -123,11 +128,23 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn run(self, records: &AtomicU64, stop: &AtomicBool) -> Sightings {
+    fn run(mut self, records: &AtomicU64, stop: &AtomicBool) -> Sightings {
         let mut sightings = Sightings::default();
+        let mut heard = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            // an error is a broker that is away; the client goes on by itself
-            let Some(Ok(message)) = self.consumer.poll(POLL) else { continue };
+            // an error is a broker that is away; the client goes on by itself, or never (librdkafka #5430)
+            let Some(Ok(message)) = self.consumer.poll(POLL) else {
+                if heard.elapsed() > QUIET {
+                    let next = |partition| sightings.last.get(&partition).map_or(Offset::Beginning, |last| Offset::Offset(last + 1));
+                    // a broker that does not answer is asked again
+                    if let Ok(consumer) = consumer_from(&self.brokers, &self.topic, next) {
+                        self.consumer = consumer;
+                    }
+                    heard = Instant::now();
+                }
+                continue;
+            };
+            heard = Instant::now();
             match self.decode(&message) {
                 Ok(prediction) => sightings.see(message.partition(), message.offset(), &self.raw, &prediction),
                 Err(error) => sightings.fault(format!("{}:{}: {error:#}", message.partition(), message.offset())),
@@ -149,10 +166,14 @@ impl Watcher {
 /// # Errors
 /// When the topic is not there.
 pub fn consumer(environment: &Environment, topic: &str) -> Result<BaseConsumer> {
-    let partitions = Admin::new(&environment.kafka)?.partitions(topic)?.with_context(|| format!("there is no topic {topic}"))?;
+    consumer_from(&environment.kafka, topic, |_| Offset::Beginning)
+}
+
+fn consumer_from(brokers: &str, topic: &str, from: impl Fn(i32) -> Offset) -> Result<BaseConsumer> {
+    let partitions = Admin::new(brokers)?.partitions(topic)?.with_context(|| format!("there is no topic {topic}"))?;
     let mut config = ClientConfig::new();
     config
-        .set("bootstrap.servers", &environment.kafka)
+        .set("bootstrap.servers", brokers)
         // librdkafka assigns only to a consumer that has a group; nothing joins it or commits to it
         .set("group.id", "tidemill.test.watch")
         .set("enable.auto.commit", "false")
@@ -165,7 +186,7 @@ pub fn consumer(environment: &Environment, topic: &str) -> Result<BaseConsumer> 
     let consumer: BaseConsumer = config.create().context("cannot set up a consumer")?;
     let mut assignment = TopicPartitionList::new();
     for partition in 0..partitions {
-        assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
+        assignment.add_partition_offset(topic, partition, from(partition))?;
     }
     consumer.assign(&assignment)?;
     Ok(consumer)

@@ -49,7 +49,7 @@ pub enum Error {
         /// The client's word.
         source: KafkaError,
     },
-    /// No record and no end of a partition came for a minute.
+    /// No record and no end of a partition came for as long as the scan is patient.
     #[error("{topic} partitions {partitions:?} deliver nothing: is the broker up? ({last})")]
     Stalled {
         /// The topic.
@@ -69,6 +69,7 @@ pub struct Scan {
     /// Per partition, the end of the scan; `None` when it was reached or is not part of it.
     until: Vec<Option<i64>>,
     open: usize,
+    patience: Duration,
 }
 
 /// What a scan reads of a partition: offsets in `[from, to)`.
@@ -163,7 +164,13 @@ impl Scan {
             }
         }
         consumer.assign(&assignment).map_err(fault)?;
-        Ok(Self { consumer, topic: topic.to_owned(), ranges, until, open: assignment.count() })
+        Ok(Self { consumer, topic: topic.to_owned(), ranges, until, open: assignment.count(), patience: PATIENCE })
+    }
+
+    /// Gives up after `patience` without a record, not after a minute.
+    #[must_use]
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// What it reads of each partition, fixed when it began.
@@ -179,7 +186,7 @@ impl Scan {
     /// [`Error::Kafka`] when the client is unusable; [`Error::Stalled`].
     #[expect(clippy::should_implement_trait, reason = "records borrow from the scan, which no Iterator can say")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
-        let Self { consumer, topic, until, open, .. } = self;
+        let Self { consumer, topic, until, open, patience, .. } = self;
         let consumer = &*consumer;
         let mut quiet: Option<Instant> = None;
         let mut last = None;
@@ -199,7 +206,7 @@ impl Scan {
                 Some(Err(source)) => last = Some(source),
                 None => {}
             }
-            if quiet.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            if quiet.get_or_insert_with(Instant::now).elapsed() > *patience {
                 let partitions = until.iter().zip(0..).filter(|(end, _)| end.is_some()).map(|(_, p)| p).collect();
                 let last = last.map_or_else(|| "no error was reported".to_owned(), |e| e.to_string());
                 return Err(Error::Stalled { topic: topic.clone(), partitions, last });

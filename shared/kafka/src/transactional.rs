@@ -5,10 +5,12 @@
 
 mod consume;
 mod produce;
+mod quiet;
 mod spans;
 
 use consume::Membership;
 use produce::Deliveries;
+use quiet::Quiet;
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -24,11 +26,13 @@ use tidemill_stream::task::{Restore, Until};
 use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record, Spans};
 
 use crate::consumer;
-use crate::reader::{Isolation, Scan};
+use crate::reader::{self, Isolation, Scan};
 use crate::trace::tracer;
 
 /// How long a question to the broker may take: longer than a broker's restart.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a scan of what is done may deliver nothing before another is begun.
+const SCAN: Duration = Duration::from_secs(5);
 /// A member that is shut out twice within this time has a rival.
 const RIVALRY: Duration = Duration::from_secs(30);
 
@@ -67,6 +71,7 @@ struct Clients {
     producers: [BaseProducer<Deliveries>; 2],
     /// Whose turn it is.
     turn: usize,
+    quiet: Quiet,
 }
 
 impl Clients {
@@ -177,7 +182,7 @@ impl KafkaBroker {
 
 impl Broker for KafkaBroker {
     fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error> {
-        let Clients { consumer, producers, .. } = self.clients()?;
+        let Clients { consumer, producers, quiet, .. } = self.clients.as_mut().ok_or_else(not_connected)?;
         // what they have to say while nothing is written: that a broker went away
         producers.iter().for_each(|producer| producer.poll(Duration::ZERO));
         // in whole milliseconds: the client spins through what is left of one
@@ -188,12 +193,14 @@ impl Broker for KafkaBroker {
         loop {
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
+                    quiet.broken();
                     if !each(&record(&message, consumer.context().index_of(message.topic()))) {
                         break;
                     }
                     wait = Duration::ZERO;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
+                    quiet.broken();
                     wait = if wait.is_zero() { wait } else { whole_millis(deadline.saturating_duration_since(Instant::now())) };
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
@@ -212,6 +219,10 @@ impl Broker for KafkaBroker {
             }
         }
         polled.rebalanced = consumer.context().take_changed();
+        if polled.rebalanced {
+            quiet.broken();
+        }
+        quiet.check(consumer)?;
         shut_out.map_or(Ok(polled), |error| Err(self.rivalled(&error)))
     }
 
@@ -260,10 +271,18 @@ impl Broker for KafkaBroker {
         };
         let deadline = Instant::now() + PATIENCE;
         let mut next = 0;
-        loop {
+        'scans: loop {
             let mut scan = Scan::new(&self.settings.brokers, &restore.topic, &[(restore.partition, next)], Isolation::ReadCommitted)
-                .map_err(|e| Error::Rebuild(e.to_string()))?;
-            while let Some(record) = scan.next().map_err(|e| Error::Rebuild(e.to_string()))? {
+                .map_err(|e| Error::Rebuild(e.to_string()))?
+                .patient_for(SCAN);
+            loop {
+                let record = match scan.next() {
+                    Ok(Some(record)) => record,
+                    Ok(None) => break,
+                    // a client that was told of no leader may stay with that: the next one asks anew
+                    Err(reader::Error::Stalled { .. }) if Instant::now() < deadline => continue 'scans,
+                    Err(error) => return Err(Error::Rebuild(error.to_string())),
+                };
                 if record.offset() >= end {
                     break;
                 }
@@ -322,7 +341,7 @@ impl Broker for KafkaBroker {
             self.consumer_config().create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
         let topics: Vec<&str> = self.settings.inputs.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(rebuild)?;
-        self.clients = Some(Clients { consumer, producers, turn: 0 });
+        self.clients = Some(Clients { consumer, producers, turn: 0, quiet: Quiet::new() });
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tidemill_stream::Input;
 
 /// The assignment, and whether the loop has heard of it.
@@ -23,12 +24,14 @@ pub(super) struct Membership {
 struct State {
     partitions: Vec<Input>,
     changed: bool,
+    /// Since when the group owes it an assignment, be it an empty one.
+    waiting: Option<Instant>,
 }
 
 impl Membership {
     /// Of a member that reads the topics `inputs`, before it has joined.
     pub(super) fn new(inputs: &[String]) -> Self {
-        Self { inputs: inputs.to_vec(), state: Mutex::default() }
+        Self { inputs: inputs.to_vec(), state: Mutex::new(State { waiting: Some(Instant::now()), ..State::default() }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -39,6 +42,16 @@ impl Membership {
     pub(super) fn index_of(&self, topic: &str) -> usize {
         // nothing else is subscribed
         self.inputs.iter().position(|input| input == topic).unwrap_or_default()
+    }
+
+    /// What `input` is called.
+    pub(super) fn name_of(&self, input: Input) -> &str {
+        self.inputs.get(input.topic).map_or("", String::as_str)
+    }
+
+    /// For how long the group has owed it an assignment.
+    pub(super) fn waits(&self) -> Option<Duration> {
+        self.state().waiting.map(|since| since.elapsed())
     }
 
     pub(super) fn partitions(&self) -> Vec<Input> {
@@ -66,7 +79,8 @@ impl ClientContext for Membership {
 
 impl ConsumerContext for Membership {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+        let assigned = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let partitions = if assigned {
             list.elements().iter().map(|e| Input { partition: e.partition(), topic: self.index_of(e.topic()) }).collect()
         } else {
             if let Err(error) = consumer.unassign() {
@@ -76,6 +90,6 @@ impl ConsumerContext for Membership {
         };
         let shown: Vec<String> = partitions.iter().map(|i: &Input| format!("{} [{}]", self.inputs[i.topic], i.partition)).collect();
         tracing::info!("assigned: {}", if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") });
-        *self.state() = State { partitions, changed: true };
+        *self.state() = State { partitions, changed: true, waiting: (!assigned).then(Instant::now) };
     }
 }
