@@ -39,8 +39,9 @@ pub struct Settings {
 
 /// Records that may wait, however small they are.
 const QUEUE_RECORDS: usize = 1_000_000;
-/// Gathers what several requests bring at the same time; adds to the time of a lone record.
-const LINGER: &str = "2";
+/// Milliseconds. Gathers what several requests bring at the same time; adds to the time of a lone record. What is due and waits
+/// behind records in flight makes librdkafka spin (see `transactional`), so it is not shorter than a quick answer takes.
+const LINGER: &str = "5";
 
 /// A producer that has lost a leader is replaced this often at most: the next may lose it, too, while the broker is away.
 const REPLACE: Duration = Duration::from_secs(1);

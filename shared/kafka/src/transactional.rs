@@ -33,6 +33,18 @@ use crate::trace::tracer;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a scan of what is done may deliver nothing before another is begun.
 const SCAN: Duration = Duration::from_secs(5);
+/// Records of a batch that are handed over within [`LINGER_SMALL`].
+const SMALL: usize = 1_000;
+/// The producer of larger ones.
+const LARGE: usize = 2;
+/// Milliseconds that records wait in the client for the rest of their batch, so that it leaves as one request for each
+/// partition; the partitions are being registered meanwhile. If a part of it left first, the rest would wait for that part's
+/// acknowledgement, and for as long as records that are due wait behind more than five others librdkafka 2.12 spins
+/// (librdkafka #3692): which on a busy machine kept a seventh of it from the
+/// broker that was waited for.
+const LINGER_SMALL: &str = "5";
+/// The same for a thousand records and more, and where a fault is injected and no partition is registered.
+const LINGER_LARGE: &str = "20";
 /// A member that is shut out twice within this time has a rival.
 const RIVALRY: Duration = Duration::from_secs(30);
 
@@ -66,15 +78,24 @@ pub struct KafkaBroker {
 
 struct Clients {
     consumer: BaseConsumer<Membership>,
-    /// Used in turn. For some milliseconds after a commit the broker still writes its markers, and refuses the same
-    /// producer's next transaction; the client then waits for 20 ms.
-    producers: [BaseProducer<Deliveries>; 2],
+    /// The first two write small batches in turn: for some milliseconds after a commit the broker still writes its markers,
+    /// and refuses the same producer's next transaction; the client then waits for 20 ms. The third writes large ones.
+    producers: [BaseProducer<Deliveries>; 3],
     /// Whose turn it is.
     turn: usize,
     quiet: Quiet,
 }
 
 impl Clients {
+    /// Chooses the producer of the next transaction, of so many records.
+    fn begin(&mut self, records: usize) {
+        self.turn = match self.turn {
+            _ if records > SMALL => LARGE,
+            0 => 1,
+            _ => 0,
+        };
+    }
+
     /// The producer of the present transaction.
     fn producer(&self) -> &BaseProducer<Deliveries> {
         &self.producers[self.turn]
@@ -153,14 +174,6 @@ impl KafkaBroker {
         config
     }
 
-    /// Milliseconds. In a transaction a partition's first records wait until the broker has added it, by when the rest of the
-    /// batch is there. With a fault nothing waits: the first would go alone, and librdkafka 2.12 spins for as long as records
-    /// that are due wait for more than five others to be acknowledged (librdkafka #3692), which on two processors starves a
-    /// broker that is just starting.
-    fn linger(&self) -> &'static str {
-        if self.settings.fault.is_some() { "50" } else { "0" }
-    }
-
     fn producer_config(&self, turn: usize) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -168,7 +181,7 @@ impl KafkaBroker {
             .set("client.id", &self.settings.slot)
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("linger.ms", self.linger())
+            .set("linger.ms", if self.settings.fault.is_some() || turn == LARGE { LINGER_LARGE } else { LINGER_SMALL })
             .set("queue.buffering.max.messages", "1000000")
             .set("queue.buffering.max.kbytes", "131072")
             .set("sticky.partitioning.linger.ms", "0");
@@ -305,7 +318,7 @@ impl Broker for KafkaBroker {
             return Ok(Delivered::default());
         }
         let clients = self.clients.as_mut().ok_or_else(not_connected)?;
-        clients.turn ^= 1;
+        clients.begin(outputs.len());
         let producer = clients.producer();
         if self.settings.fault.is_none() {
             producer.begin_transaction().map_err(|e| produce::decide(producer, &e))?;
@@ -336,7 +349,7 @@ impl Broker for KafkaBroker {
     fn connect(&mut self) -> Result<(), Error> {
         // the old clients go first: two of one static member would fence each other
         self.clients = None;
-        let producers = [self.producer(0)?, self.producer(1)?];
+        let producers = [self.producer(0)?, self.producer(1)?, self.producer(LARGE)?];
         let consumer: BaseConsumer<Membership> =
             self.consumer_config().create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
         let topics: Vec<&str> = self.settings.inputs.iter().map(String::as_str).collect();
