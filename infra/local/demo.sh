@@ -19,6 +19,7 @@ demo_data=$HOME_DIR/demo
 run_step "installing what is missing" "$LOCAL_DIR/install.sh"
 build_path
 run_step "building" "$LOCAL_DIR/build.sh" --profile release
+settle_disk
 
 "$LOCAL_DIR/down.sh" --home "$HOME_DIR"
 rm -rf "$demo_data"

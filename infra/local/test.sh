@@ -57,6 +57,7 @@ run_step "checking formatting" cargo fmt --all --check
 run_step "clippy" cargo clippy --profile "$profile" --workspace --all-targets --locked -- -D warnings
 # all targets at once: features are unified the same way as for the tests, so that nothing is compiled twice
 run_step "building services and tests" cargo build --profile "$profile" --workspace --all-targets --locked
+settle_disk
 
 "$LOCAL_DIR/down.sh" --home "$HOME_DIR" --wipe
 run_step "starting infrastructure" "$LOCAL_DIR/up.sh" --home "$HOME_DIR"

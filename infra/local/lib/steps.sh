@@ -19,6 +19,10 @@ run_step() {
   [ "$status" = 0 ] || die "$name failed (exit status $status)"
 }
 
+# settle_disk: what the compiler has written is on the disk. Kafka's controller syncs its log, and would otherwise wait behind
+# that for seconds, in which it fences the broker.
+settle_disk() { run_step "letting the disk write what was built" sync; }
+
 interrupted() {
   trap '' INT TERM
   if [ -n "$step_pid" ]; then

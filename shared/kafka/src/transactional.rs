@@ -40,8 +40,7 @@ const LARGE: usize = 2;
 /// Milliseconds that records wait in the client for the rest of their batch, so that it leaves as one request for each
 /// partition; the partitions are being registered meanwhile. If a part of it left first, the rest would wait for that part's
 /// acknowledgement, and for as long as records that are due wait behind more than five others librdkafka 2.12 spins
-/// (librdkafka #3692): which on a busy machine kept a seventh of it from the
-/// broker that was waited for.
+/// (librdkafka #3692), which kept up to a seventh of a busy machine from the broker that was waited for.
 const LINGER_SMALL: &str = "5";
 /// The same for a thousand records and more, and where a fault is injected and no partition is registered.
 const LINGER_LARGE: &str = "20";
