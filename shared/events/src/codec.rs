@@ -21,6 +21,7 @@ use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState, read::SliceRead};
 use serde_avro_fast::ser::SerializerConfig;
+use std::io::BufRead;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -86,10 +87,9 @@ impl AvroSchema {
         config.allowed_depth = MAX_DEPTH;
         let mut state = DeserializerState::with_config(SliceRead::new(bytes), config);
         let value = seed.deserialize(state.deserializer()).map_err(|e| Error::Datum(e.to_string()))?;
-        let mut rest = state.into_reader();
-        match std::io::copy(&mut rest, &mut std::io::sink()) {
-            Ok(0) => Ok(value),
-            Ok(n) => Err(Error::Trailing(n as usize)),
+        match state.into_reader().fill_buf() {
+            Ok([]) => Ok(value),
+            Ok(rest) => Err(Error::Trailing(rest.len())),
             Err(e) => Err(Error::Datum(e.to_string())),
         }
     }

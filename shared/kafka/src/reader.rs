@@ -87,10 +87,11 @@ pub struct Range {
 pub struct Record<'a>(BorrowedMessage<'a>);
 
 impl<'a> Record<'a> {
-    /// As the transactional loop sees a record of its input `topic`.
+    /// As a stage sees a record of its input `topic`, but without a trace: what a stage folds again, or only observes,
+    /// starts no span, and librdkafka allocates for each look at headers.
     #[must_use]
     pub fn as_input(&self, topic: usize) -> tidemill_stream::Record<'_> {
-        crate::transactional::record(&self.0, topic)
+        crate::transactional::record(&self.0, topic, None)
     }
 
     /// Its partition.

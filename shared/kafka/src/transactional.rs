@@ -202,17 +202,18 @@ impl Broker for KafkaBroker {
         let deadline = Instant::now() + wait;
         let mut polled = Polled::default();
         let mut shut_out = None;
+        let mut delivered = false;
         loop {
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
-                    quiet.broken();
-                    if !each(&record(&message, consumer.context().index_of(message.topic()))) {
+                    delivered = true;
+                    if !each(&record(&message, consumer.context().index_of(message.topic()), traceparent(&message))) {
                         break;
                     }
                     wait = Duration::ZERO;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
-                    quiet.broken();
+                    delivered = true;
                     wait = if wait.is_zero() { wait } else { whole_millis(deadline.saturating_duration_since(Instant::now())) };
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
@@ -231,10 +232,11 @@ impl Broker for KafkaBroker {
             }
         }
         polled.rebalanced = consumer.context().take_changed();
-        if polled.rebalanced {
+        if delivered || polled.rebalanced {
             quiet.broken();
+        } else if shut_out.is_none() {
+            quiet.check(consumer)?;
         }
-        quiet.check(consumer)?;
         shut_out.map_or(Ok(polled), |error| Err(self.rivalled(&error)))
     }
 
@@ -366,9 +368,13 @@ fn whole_millis(time: Duration) -> Duration {
     Duration::from_millis(time.as_micros().div_ceil(1_000) as u64)
 }
 
-/// The loop's view of a message.
-pub(crate) fn record<'a>(message: &'a BorrowedMessage<'_>, topic: usize) -> Record<'a> {
-    let traceparent = message.headers().and_then(|hs| hs.iter().find(|h| h.key == "traceparent")).and_then(|h| h.value);
+/// The trace that a message is followed by.
+fn traceparent<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a [u8]> {
+    message.headers()?.iter().find(|header| header.key == "traceparent")?.value
+}
+
+/// A stage's view of a message.
+pub(crate) fn record<'a>(message: &'a BorrowedMessage<'_>, topic: usize, traceparent: Option<&'a [u8]>) -> Record<'a> {
     Record {
         topic,
         partition: message.partition(),

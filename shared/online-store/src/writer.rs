@@ -36,7 +36,7 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            lagging: Duration::from_secs(1),
+            lagging: Duration::from_secs(3),
             check: Duration::from_secs(1),
             retry: Duration::from_millis(20),
             retry_at_most: Duration::from_secs(2),

@@ -6,14 +6,16 @@
 //! the same in every process and version. Who chooses the ids can choose what is sampled: it is for
 //! figures, not for decisions against an adversary.
 
+use compact_str::CompactString;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// At most k rows, by the hash of their ids.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample<T> {
     limit: usize,
     offered: u64,
-    rows: BTreeMap<(u64, Box<str>), T>,
+    rows: BTreeMap<(u64, CompactString), T>,
 }
 
 impl<T> Sample<T> {
@@ -29,15 +31,11 @@ impl<T> Sample<T> {
         self.offered += 1;
         let hash = hash(id);
         let full = self.rows.len() >= self.limit;
-        let last = self.rows.last_key_value().map(|((hash, id), _)| (*hash, &**id));
-        if full && last.is_none_or(|last| (hash, id) >= last) {
+        if full && self.rows.last_key_value().is_none_or(|((last, last_id), _)| (hash, id) >= (*last, last_id.as_str())) {
             return;
         }
-        let key = (hash, Box::from(id));
-        if self.rows.contains_key(&key) {
-            return;
-        }
-        self.rows.insert(key, row());
+        let Entry::Vacant(place) = self.rows.entry((hash, id.into())) else { return };
+        place.insert(row());
         if full {
             self.rows.pop_last();
         }
@@ -63,7 +61,7 @@ impl<T> Sample<T> {
 
     /// Ids and rows, in the order of the hash.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.rows.iter().map(|((_, id), row)| (&**id, row))
+        self.rows.iter().map(|((_, id), row)| (id.as_str(), row))
     }
 
     /// The rows, in the order of the hash.

@@ -12,7 +12,7 @@ use tidemill_pipeline::Pipeline;
 const GENERATION: u32 = 1;
 /// How long Redis may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a partition may take to be complete: owners write after their commits, lagging ones once a second.
+/// How long a partition may take to be complete: owners write after their commits, lagging ones every three seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(100);
 /// Bytes of states that are compared at once.

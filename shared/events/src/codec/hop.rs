@@ -8,7 +8,7 @@ use crate::topics::PerPipeline;
 use crate::{Event, HopInput, Outcome, RecordSchema, Source, Stage, Value, Vector};
 use compact_str::CompactString;
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, VariantAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, VariantAccess, Visitor};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
@@ -285,15 +285,41 @@ impl<'de> Visitor<'de> for HopSeed<'_> {
         f.write_str("an Event or an Outcome")
     }
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<HopInput, A::Error> {
-        let (name, variant) = access.variant::<CompactString>()?;
-        // names arrive with their namespace
-        let outcome = match name.rsplit('.').next() {
-            Some("Event") => false,
-            Some("Outcome") => true,
-            _ => return Err(A::Error::custom(format_args!("`{name}` is neither Event nor Outcome"))),
-        };
+        let (which, variant) = access.variant()?;
         let parts = variant.newtype_variant_seed(PartsSeed(self.0))?;
-        Ok(if outcome { HopInput::Outcome(parts.outcome()) } else { HopInput::Event(parts.event()) })
+        Ok(match which {
+            Branch::Event => HopInput::Event(parts.event()),
+            Branch::Outcome => HopInput::Outcome(parts.outcome()),
+        })
+    }
+}
+
+/// Which of the union's records a datum is.
+enum Branch {
+    Event,
+    Outcome,
+}
+
+impl<'de> Deserialize<'de> for Branch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(BranchVisitor)
+    }
+}
+
+struct BranchVisitor;
+
+impl Visitor<'_> for BranchVisitor {
+    type Value = Branch;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the name of Event or Outcome")
+    }
+    /// Names arrive with their namespace.
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Branch, E> {
+        match name.rsplit('.').next() {
+            Some("Event") => Ok(Branch::Event),
+            Some("Outcome") => Ok(Branch::Outcome),
+            _ => Err(E::custom(format_args!("`{name}` is neither Event nor Outcome"))),
+        }
     }
 }
 

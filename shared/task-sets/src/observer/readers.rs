@@ -10,6 +10,8 @@ use tidemill_service::background;
 use tidemill_stream::Error;
 
 const POLL: Duration = Duration::from_millis(100);
+/// Records for which the fold is locked, at most: the other readers and the loop wait for a fraction of a millisecond.
+const RUN: usize = 256;
 /// Between two attempts when something is away.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -98,10 +100,7 @@ impl<F: Fold> Reader<F> {
     fn follow(&self, mut follow: Follow) -> Result<(), Error> {
         let mut behind = true;
         while !self.stopped() {
-            let fault = |e: reader::Error| Error::Rebuild(e.to_string());
-            if let Some(record) = follow.next(POLL).map_err(fault)? {
-                self.take(&record)?;
-            }
+            self.run_of(&mut follow)?;
             if behind && follow.has_caught_up() {
                 behind = false;
                 self.behind.fetch_sub(1, Relaxed);
@@ -110,19 +109,27 @@ impl<F: Fold> Reader<F> {
         Ok(())
     }
 
-    fn take(&self, record: &reader::Record<'_>) -> Result<(), Error> {
-        let record = record.as_input(self.index);
-        while !self.stopped() {
-            let taken = self.fold.lock().unwrap_or_else(PoisonError::into_inner).take(&record);
-            match taken {
-                Err(Error::Unavailable(why)) => {
-                    tracing::warn!(topic = self.topic, partition = record.partition, offset = record.offset, %why, "waiting");
-                    thread::park_timeout(PAUSE);
+    /// Waits for a record and takes it with those at hand behind it: the fold is locked once for them, not once for each.
+    fn run_of(&self, follow: &mut Follow) -> Result<(), Error> {
+        let mut fold = None;
+        for _ in 0..RUN {
+            let patience = if fold.is_some() { Duration::ZERO } else { POLL };
+            let Some(record) = follow.next(patience).map_err(|e| Error::Rebuild(e.to_string()))? else { break };
+            let record = record.as_input(self.index);
+            while !self.stopped() {
+                let taken = fold.get_or_insert_with(|| self.fold.lock().unwrap_or_else(PoisonError::into_inner)).take(&record);
+                match taken {
+                    Err(Error::Unavailable(why)) => {
+                        fold = None;
+                        tracing::warn!(topic = self.topic, partition = record.partition, offset = record.offset, %why, "waiting");
+                        thread::park_timeout(PAUSE);
+                    }
+                    Err(Error::Fatal(why)) => {
+                        return Err(Error::Fatal(format!("{} partition {} offset {}: {why}", self.topic, record.partition, record.offset)));
+                    }
+                    Err(error) => return Err(error),
+                    Ok(()) => break,
                 }
-                Err(Error::Fatal(why)) => {
-                    return Err(Error::Fatal(format!("{} partition {} offset {}: {why}", self.topic, record.partition, record.offset)));
-                }
-                other => return other,
             }
         }
         Ok(())
