@@ -135,6 +135,8 @@ impl<S: Sink> App<S> {
             Records::One(one) => (false, std::slice::from_ref(one)),
             Records::Batch(many) => (true, many.as_slice()),
         };
+        // before anything is reserved: a caller may hang up meanwhile
+        sink.turn().await;
         let topic = lane.intake.topic();
         let mut batch = Batch::new(topic, spans.traceparent().map(str::to_owned));
         let undecided = spans.is_undecided();

@@ -4,14 +4,17 @@
 //! each outcome into the batch's table and wakes the caller once, after the last.
 
 mod batch;
+mod flight;
 mod outcome;
 mod spans;
 
 pub use batch::{Batch, Record};
 pub use outcome::{Error, Receipt};
 
+use crate::append::flight::Flight;
 use crate::append::outcome::Outcomes;
 use crate::append::spans::Sends;
+use crate::consumer::RECONNECT;
 use crate::context::LostLeader;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
@@ -50,6 +53,7 @@ const REPLACE: Duration = Duration::from_secs(1);
 pub struct Appender {
     settings: Settings,
     producer: RwLock<Made>,
+    flight: Arc<Flight>,
     tell: watch::Sender<Option<String>>,
     fatal: watch::Receiver<Option<String>>,
 }
@@ -61,8 +65,8 @@ struct Made {
 }
 
 impl Made {
-    fn new(settings: &Settings, fatal: &watch::Sender<Option<String>>) -> Result<Self, KafkaError> {
-        let deliveries = Deliveries { fatal: fatal.clone(), lost: LostLeader::default() };
+    fn new(settings: &Settings, flight: &Arc<Flight>, fatal: &watch::Sender<Option<String>>) -> Result<Self, KafkaError> {
+        let deliveries = Deliveries { flight: flight.clone(), fatal: fatal.clone(), lost: LostLeader::default() };
         let producer = ThreadedProducer::from_config_and_context(&client_config(settings), deliveries)?;
         Ok(Self { producer: Arc::new(producer), at: Instant::now() })
     }
@@ -89,7 +93,8 @@ impl Appender {
     /// [`SetUp`].
     pub fn new(settings: &Settings) -> Result<Self, SetUp> {
         let (tell, fatal) = watch::channel(None);
-        Ok(Self { producer: RwLock::new(Made::new(settings, &tell)?), settings: settings.clone(), tell, fatal })
+        let flight = Arc::default();
+        Ok(Self { producer: RwLock::new(Made::new(settings, &flight, &tell)?), settings: settings.clone(), flight, tell, fatal })
     }
 
     /// The client; a new one where the present can write to some partition never again.
@@ -101,7 +106,7 @@ impl Appender {
         drop(present);
         let mut present = self.producer.write().unwrap_or_else(PoisonError::into_inner);
         if present.is_lost() {
-            match Made::new(&self.settings, &self.tell) {
+            match Made::new(&self.settings, &self.flight, &self.tell) {
                 Ok(made) => {
                     tracing::warn!("the producer has lost the leader of a partition, and is made anew");
                     let old = std::mem::replace(&mut *present, made);
@@ -114,6 +119,12 @@ impl Appender {
         present.producer.clone()
     }
 
+    /// Waits while so many records are on their way that others could only wait behind them. Nobody has to: it spares
+    /// the processor what a full client costs.
+    pub async fn turn(&self) {
+        self.flight.turn(self.settings.delivery_timeout).await;
+    }
+
     /// Hands over a batch. The records are copied: when this returns the batch is no longer needed, and
     /// the receipt tells what became of each record, in order.
     #[must_use = "without the receipt nobody knows whether the records arrived"]
@@ -121,6 +132,7 @@ impl Appender {
         let producer = self.producer();
         let outcomes = Outcomes::new(batch.len());
         let sends = Sends::begin(batch, &self.settings.client_id);
+        self.flight.start(batch.len());
         for (index, record) in batch.records().enumerate() {
             let mut message = BaseRecord::with_opaque_to(batch.topic(), Box::new(outcomes.delivery(index)))
                 .partition(record.partition)
@@ -130,6 +142,7 @@ impl Appender {
                 message = message.headers(headers.clone());
             }
             if let Err((error, refused)) = producer.send(message) {
+                self.flight.land();
                 refused.delivery_opaque.failed(&error);
             }
         }
@@ -165,13 +178,13 @@ fn client_config(settings: &Settings) -> ClientConfig {
         .set("message.timeout.ms", settings.delivery_timeout.as_millis().to_string())
         .set("queue.buffering.max.kbytes", (settings.queue_bytes / 1024).max(1).to_string())
         .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
-        // a broker that comes back is noticed within a second, not ten
-        .set("reconnect.backoff.max.ms", "1000");
+        .set("reconnect.backoff.max.ms", RECONNECT);
     config
 }
 
 /// The client's callbacks.
 struct Deliveries {
+    flight: Arc<Flight>,
     fatal: watch::Sender<Option<String>>,
     lost: LostLeader,
 }
@@ -194,6 +207,7 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = Box<outcome::Delivery>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, delivery: Self::DeliveryOpaque) {
+        self.flight.land();
         match result {
             Ok(message) => delivery.acknowledged(message.offset()),
             Err((error, _)) => {

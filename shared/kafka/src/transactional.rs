@@ -25,7 +25,7 @@ use tidemill_stream::fault::Fault;
 use tidemill_stream::task::{Restore, Until};
 use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record, Spans};
 
-use crate::consumer;
+use crate::consumer::{self, RECONNECT};
 use crate::reader::{self, Isolation, Scan};
 use crate::trace::tracer;
 
@@ -183,7 +183,8 @@ impl KafkaBroker {
             .set("linger.ms", if self.settings.fault.is_some() || turn == LARGE { LINGER_LARGE } else { LINGER_SMALL })
             .set("queue.buffering.max.messages", "1000000")
             .set("queue.buffering.max.kbytes", "131072")
-            .set("sticky.partitioning.linger.ms", "0");
+            .set("sticky.partitioning.linger.ms", "0")
+            .set("reconnect.backoff.max.ms", RECONNECT);
         if self.settings.fault.is_none() {
             // a killed member's transaction must not hold readers back for long
             config.set("transactional.id", format!("{}.{turn}", self.settings.slot)).set("transaction.timeout.ms", "10000");

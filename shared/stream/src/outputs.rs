@@ -122,6 +122,13 @@ impl Outputs {
         self.entries.iter().map(|e| e.output(&self.bytes))
     }
 
+    /// The records, those of one partition together and in the order they were added.
+    pub fn by_partition(&self) -> impl ExactSizeIterator<Item = Output<'_>> {
+        let mut order: Vec<&Entry> = self.entries.iter().collect();
+        order.sort_by_key(|entry| (entry.topic, entry.partition));
+        order.into_iter().map(|entry| entry.output(&self.bytes))
+    }
+
     /// How many records.
     #[must_use]
     pub fn len(&self) -> usize {

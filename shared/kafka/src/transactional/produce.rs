@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use tidemill_events::origin;
 use tidemill_stream::{Delivered, Error, Output, Outputs};
 
-use super::PATIENCE;
+use super::{PATIENCE, SMALL};
 
 /// Between two looks for the broker's answers: short against the 10 to 15 ms that they take.
 const LOOK: Duration = Duration::from_micros(500);
+/// The same for the answers to a large batch, which take 50 ms and more.
+const LOOK_LARGE: Duration = Duration::from_millis(2);
 
 /// What the broker has answered of the current batch, as far as the client was polled.
 pub(super) struct Deliveries {
@@ -92,7 +94,8 @@ pub(super) fn write(producer: &BaseProducer<Deliveries>, topics: &[String], outp
     // what an earlier, aborted batch left behind
     let deliveries = producer.context();
     let _ = deliveries.take();
-    for output in outputs.iter() {
+    // a partition at a time: all of its records are handed over before its first request leaves (see `LINGER_LARGE`)
+    for output in outputs.by_partition() {
         send(producer, topics, &output)?;
     }
     let missing = wait(producer, outputs.len());
@@ -112,6 +115,7 @@ pub(super) fn write(producer: &BaseProducer<Deliveries>, topics: &[String], outp
 /// millisecond and never returns before; a thread that polls wakes the loop at each answer and spins when all is quiet.
 fn wait(producer: &BaseProducer<Deliveries>, wanted: usize) -> usize {
     let deadline = Instant::now() + PATIENCE;
+    let look = if wanted > SMALL { LOOK_LARGE } else { LOOK };
     let mut before = 0;
     loop {
         // takes one answer: of a request, so of all its records
@@ -122,7 +126,7 @@ fn wait(producer: &BaseProducer<Deliveries>, wanted: usize) -> usize {
             return wanted.saturating_sub(answered);
         }
         if answered == before {
-            thread::sleep(LOOK);
+            thread::sleep(look);
         }
         before = answered;
     }

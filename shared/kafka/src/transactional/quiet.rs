@@ -14,8 +14,9 @@ use tidemill_stream::{Error, Input};
 /// How long nothing comes before the broker is asked, and between its two answers that are compared. A question is one
 /// request, so this is also what an idle pipeline costs.
 const QUIET: Duration = Duration::from_secs(20);
-/// How long a member may wait for the group to assign something, be it nothing: a coordinator that was away takes seconds.
-const UNASSIGNED: Duration = Duration::from_secs(30);
+/// How long a member may wait for the group to assign something, be it nothing: twice the session, after which the group
+/// waits for nobody. It may wait longer for a member that restores its state; then a new client does no harm.
+const UNASSIGNED: Duration = Duration::from_secs(12);
 /// How long the question may take.
 const ASK: Duration = Duration::from_secs(5);
 
