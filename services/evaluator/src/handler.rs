@@ -18,8 +18,9 @@ use tidemill_pipeline::Pipeline;
 use tidemill_pipeline::learning::Labels;
 use tidemill_stream::{Delivered, Error, Outputs, Record, Task, Traceparent};
 
-/// Inputs as [`Record::topic`] tells them: predictions, labels (1), and in a restore what the task itself has written.
+/// Inputs as [`Record::topic`] tells them; in a restore also what the task itself has written.
 pub(crate) const PREDICTIONS: usize = 0;
+const LABELS: usize = 1;
 pub(crate) const WRITTEN_OUTCOMES: usize = 2;
 pub(crate) const WRITTEN_REJECTS: usize = 3;
 
@@ -366,6 +367,10 @@ impl Task for EvaluatorTask {
     fn tick(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error> {
         self.join.restored().map_err(disk)?;
         self.due(now, out)
+    }
+
+    fn ahead(&mut self) -> Option<usize> {
+        self.join.labels_are_ahead().then_some(LABELS)
     }
 
     fn checkpoint(&mut self, delivered: &Delivered) -> Vec<u8> {

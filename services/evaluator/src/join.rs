@@ -64,7 +64,13 @@ pub(crate) struct Join {
     entries: Entries,
     clocks: Clocks,
     committed: Clocks,
+    labels_ahead: bool,
 }
+
+/// Labels in memory that wait for their predictions are too many from the first number on until there are as few as the
+/// second: at full speed a label takes the short way and its event the long one.
+const TOO_MANY_LABELS: usize = 16_384;
+const FEW_LABELS: usize = 4_096;
 
 impl Join {
     /// Without anything, for labels that count `horizon` microseconds after their event. With `slack` events get a
@@ -72,7 +78,13 @@ impl Join {
     pub(crate) fn new(horizon: i64, slack: Option<i64>, room: Arc<Room>) -> Self {
         let clocks = Clocks { predictions: Lanes::default(), labels: i64::MIN };
         let patience = slack.map(|slack| horizon.saturating_add(slack));
-        Self { horizon, patience, entries: Entries::new(room), committed: clocks.clone(), clocks }
+        Self { horizon, patience, entries: Entries::new(room), committed: clocks.clone(), clocks, labels_ahead: false }
+    }
+
+    /// Whether so many labels wait that no more should be read before their predictions.
+    pub(crate) fn labels_are_ahead(&mut self) -> bool {
+        self.labels_ahead = self.entries.labels() > if self.labels_ahead { FEW_LABELS } else { TOO_MANY_LABELS };
+        self.labels_ahead
     }
 
     /// Moves what waits to disk if the process is short of memory. To be called before each record.

@@ -128,7 +128,9 @@ impl Dataset {
     /// The rows, by event time and, where that is the same, by event id.
     #[must_use]
     pub fn finish(self) -> Rows {
-        let rows = self.rows;
+        let Self { rows, labels, places, .. } = self;
+        // the rows are about to be there twice
+        drop((labels, places));
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_unstable_by(|a, b| {
             let key = |row: usize| (rows.event_time[row], &rows.event_id[row]);

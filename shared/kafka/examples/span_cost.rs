@@ -4,7 +4,7 @@
 
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
@@ -83,6 +83,10 @@ impl Broker for Feed {
     }
 
     fn resume(&mut self, _: &BTreeMap<Input, i64>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn hold(&mut self, _: &BTreeSet<Input>) -> Result<(), Error> {
         Ok(())
     }
 

@@ -91,7 +91,7 @@ impl<'a> Record<'a> {
     /// starts no span, and librdkafka allocates for each look at headers.
     #[must_use]
     pub fn as_input(&self, topic: usize) -> tidemill_stream::Record<'_> {
-        crate::transactional::record(&self.0, topic, None)
+        crate::transactional::record::record(&self.0, topic, None)
     }
 
     /// Its partition.
@@ -251,6 +251,7 @@ fn config(brokers: &str, isolation: Isolation) -> ClientConfig {
         .set("isolation.level", if isolation == Isolation::ReadCommitted { "read_committed" } else { "read_uncommitted" })
         .set("fetch.queue.backoff.ms", "5")
         .set("queued.min.messages", "100000")
+        .set("queued.max.messages.kbytes", "16384")
         // the end of a partition is told with an empty answer: do not wait long for more
         .set("fetch.wait.max.ms", "10");
     config

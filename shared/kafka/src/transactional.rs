@@ -6,6 +6,7 @@
 mod consume;
 mod produce;
 mod quiet;
+pub(crate) mod record;
 mod spans;
 
 use consume::Membership;
@@ -15,11 +16,12 @@ use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::Offset;
+use record::{record, traceparent};
 use spans::LoopSpans;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::{Restore, Until};
@@ -83,6 +85,7 @@ struct Clients {
     /// Whose turn it is.
     turn: usize,
     quiet: Quiet,
+    held: BTreeSet<Input>,
 }
 
 impl Clients {
@@ -195,7 +198,7 @@ impl KafkaBroker {
 
 impl Broker for KafkaBroker {
     fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error> {
-        let Clients { consumer, producers, quiet, .. } = self.clients.as_mut().ok_or_else(not_connected)?;
+        let Clients { consumer, producers, quiet, held, .. } = self.clients.as_mut().ok_or_else(not_connected)?;
         // what they have to say while nothing is written: that a broker went away
         producers.iter().for_each(|producer| producer.poll(Duration::ZERO));
         // in whole milliseconds: the client spins through what is left of one
@@ -236,7 +239,7 @@ impl Broker for KafkaBroker {
         if delivered || polled.rebalanced {
             quiet.broken();
         } else if shut_out.is_none() {
-            quiet.check(consumer)?;
+            quiet.check(consumer, held)?;
         }
         shut_out.map_or(Ok(polled), |error| Err(self.rivalled(&error)))
     }
@@ -276,7 +279,18 @@ impl Broker for KafkaBroker {
 
     fn resume(&mut self, offsets: &BTreeMap<Input, i64>) -> Result<(), Error> {
         let list = self.partitions(offsets.iter().map(|(p, o)| (*p, *o, "")))?;
+        // an assignment does not end a pause
+        self.hold(&BTreeSet::new())?;
         self.clients()?.consumer.assign(&list).map_err(rebuild)
+    }
+
+    fn hold(&mut self, inputs: &BTreeSet<Input>) -> Result<(), Error> {
+        let partitions = |inputs: &mut dyn Iterator<Item = &Input>| self.partitions(inputs.map(|input| (*input, 0, "")));
+        let Clients { consumer, held, .. } = self.clients()?;
+        let (stop, go) = (partitions(&mut inputs.difference(held))?, partitions(&mut held.difference(inputs))?);
+        consumer.pause(&stop).and_then(|()| consumer.resume(&go)).map_err(rebuild)?;
+        self.clients.as_mut().ok_or_else(not_connected)?.held.clone_from(inputs);
+        Ok(())
     }
 
     fn fold(&mut self, restore: &Restore, each: &mut dyn FnMut(&Record<'_>) -> Result<(), Error>) -> Result<(), Error> {
@@ -356,7 +370,7 @@ impl Broker for KafkaBroker {
             self.consumer_config().create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
         let topics: Vec<&str> = self.settings.inputs.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(rebuild)?;
-        self.clients = Some(Clients { consumer, producers, turn: 0, quiet: Quiet::new() });
+        self.clients = Some(Clients { consumer, producers, turn: 0, quiet: Quiet::new(), held: BTreeSet::new() });
         Ok(())
     }
 }
@@ -367,24 +381,6 @@ fn not_connected() -> Error {
 
 fn whole_millis(time: Duration) -> Duration {
     Duration::from_millis(time.as_micros().div_ceil(1_000) as u64)
-}
-
-/// The trace that a message is followed by.
-fn traceparent<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a [u8]> {
-    message.headers()?.iter().find(|header| header.key == "traceparent")?.value
-}
-
-/// A stage's view of a message.
-pub(crate) fn record<'a>(message: &'a BorrowedMessage<'_>, topic: usize, traceparent: Option<&'a [u8]>) -> Record<'a> {
-    Record {
-        topic,
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis().unwrap_or(0) * 1_000,
-        key: message.key(),
-        payload: message.payload(),
-        traceparent,
-    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

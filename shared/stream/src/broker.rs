@@ -2,7 +2,7 @@
 
 use crate::spans::Spans;
 use crate::{Error, Outputs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A partition of one of a stage's input topics. All of them have the same number of partitions, and who owns a
@@ -95,6 +95,13 @@ pub trait Broker {
     /// # Errors
     /// [`Error::Rebuild`] when the client refuses.
     fn resume(&mut self, offsets: &BTreeMap<Input, i64>) -> Result<(), Error>;
+
+    /// Delivers nothing of `inputs`, and of those held before and not now goes on where it stopped. [`Broker::resume`] lets
+    /// all go.
+    ///
+    /// # Errors
+    /// [`Error::Rebuild`] when the client refuses.
+    fn hold(&mut self, inputs: &BTreeSet<Input>) -> Result<(), Error>;
 
     /// Hands every committed record of `restore` to `each`, in offset order.
     ///

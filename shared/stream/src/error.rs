@@ -17,3 +17,13 @@ pub enum Error {
     #[error("{0}")]
     Fatal(String),
 }
+
+impl Error {
+    /// Says at which record it happened.
+    pub(crate) fn at(self, record: &crate::Record<'_>) -> Self {
+        match self {
+            Error::Fatal(why) => Error::Fatal(format!("partition {} offset {}: {why}", record.partition, record.offset)),
+            other => other,
+        }
+    }
+}

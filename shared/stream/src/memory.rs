@@ -9,7 +9,7 @@ pub use cluster::{Cluster, Visible};
 use crate::broker::{Broker, Committed, Delivered, Input, Polled, Record};
 use crate::task::{Restore, Until};
 use crate::{Error, Outputs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub struct MemoryBroker {
     joining: bool,
     assignment: Vec<i32>,
     positions: BTreeMap<Input, i64>,
+    held: BTreeSet<Input>,
 }
 
 impl MemoryBroker {
@@ -42,6 +43,7 @@ impl MemoryBroker {
             joining: false,
             assignment: Vec::new(),
             positions: BTreeMap::new(),
+            held: BTreeSet::new(),
         }
     }
 
@@ -65,7 +67,7 @@ impl Broker for MemoryBroker {
             self.positions.clear();
             return Ok(polled);
         }
-        for (input, position) in &mut self.positions {
+        for (input, position) in self.positions.iter_mut().filter(|(input, _)| !self.held.contains(input)) {
             for entry in cluster.visible(&self.inputs[input.topic], input.partition, *position) {
                 *position = entry.offset + 1;
                 if !each(&entry.record(*input)) {
@@ -97,6 +99,12 @@ impl Broker for MemoryBroker {
 
     fn resume(&mut self, offsets: &BTreeMap<Input, i64>) -> Result<(), Error> {
         self.positions = offsets.clone();
+        self.held.clear();
+        Ok(())
+    }
+
+    fn hold(&mut self, inputs: &BTreeSet<Input>) -> Result<(), Error> {
+        self.held.clone_from(inputs);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use crate::spans::Watch;
 use crate::task::{Restore, Stage};
-use crate::{Broker, Committed, Error, Input, Metadata, Outputs, Record, Stats, Task};
+use crate::{Broker, Committed, Error, Input, Metadata, Outputs, Stats, Task};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,6 +30,8 @@ impl Default for Limits {
 
 /// Microseconds between two ticks.
 const TICK: i64 = 100_000;
+/// Microseconds after which a topic that brings nothing is not waited for by those that are ahead of it.
+const SILENT: i64 = 1_000_000;
 
 /// A stage on a broker: one consumer, one transactional producer, one task per owned partition.
 pub struct Runner<B, S: Stage> {
@@ -42,6 +44,10 @@ pub struct Runner<B, S: Stage> {
     outputs: Outputs,
     batch: Batch,
     watch: Watch,
+    /// Inputs that are held back.
+    held: BTreeSet<Input>,
+    /// When each input topic brought its last record.
+    heard: Vec<i64>,
     next_tick: i64,
     /// The slots are those of the present clients' assignment. Not so from a reconnect until the group has
     /// assigned anew: what is remembered then may be another member's by now, and committing it would move
@@ -77,6 +83,8 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     pub fn new(broker: B, stage: S, limits: Limits, clock: Box<dyn Fn() -> i64 + Send>, stats: Arc<Stats>) -> Self {
         Self {
             watch: Watch::new(broker.spans(), broker.topics()),
+            held: BTreeSet::new(),
+            heard: vec![i64::MIN; broker.topics()],
             broker,
             stage,
             limits,
@@ -192,13 +200,14 @@ impl<B: Broker, S: Stage> Runner<B, S> {
 
     /// Polls and processes. `Ok(Some(_))` is a task's error, after which the batch must not be committed.
     fn take(&mut self, wait: Duration) -> Result<Option<Error>, Error> {
-        let Self { broker, slots, outputs, batch, watch, limits, clock, stats, .. } = self;
+        let Self { broker, slots, outputs, batch, watch, heard, limits, clock, stats, .. } = self;
         let clock = &*clock;
         let mut failed = None;
         let mut now = None;
         batch.full = false;
         let polled = broker.poll(wait, &mut |record| {
             let now = *now.get_or_insert_with(clock);
+            heard[record.topic] = now;
             let Some(slot) = slots.get_mut(&record.partition) else { return true };
             if slot.resting.is_some() || record.offset < slot.next[record.topic] {
                 return true;
@@ -217,7 +226,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
                     slot.resting = Some(now + limits.retry);
                 }
                 Err(error) => {
-                    failed = Some(locate(error, record));
+                    failed = Some(error.at(record));
                     return false;
                 }
             }
@@ -229,8 +238,27 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         }
         if polled.rebalanced {
             self.resync()?;
+        } else {
+            self.balance()?;
         }
         Ok(failed)
+    }
+
+    /// Holds back what has been read too far ahead, as long as the other topics bring something.
+    fn balance(&mut self) -> Result<(), Error> {
+        let mut ahead =
+            self.slots.iter_mut().filter_map(|(partition, slot)| Some(Input { partition: *partition, topic: slot.task.ahead()? }));
+        let mut held = BTreeSet::new();
+        if let Some(first) = ahead.next() {
+            let since = (self.clock)() - SILENT;
+            let others_bring = |input: &Input| self.heard.iter().enumerate().any(|(topic, at)| topic != input.topic && *at > since);
+            held.extend(std::iter::once(first).chain(ahead).filter(others_bring));
+        }
+        if held != self.held {
+            self.broker.hold(&held)?;
+            self.held = held;
+        }
+        Ok(())
     }
 
     /// Lets partitions that have rested long enough go on from where they stopped.
@@ -241,6 +269,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         for slot in self.slots.values_mut() {
             slot.resting = None;
         }
+        self.held.clear();
         let offsets = self.slots.iter().flat_map(|(partition, slot)| inputs(*partition, &slot.next)).collect();
         self.broker.resume(&offsets)
     }
@@ -317,6 +346,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             )));
         }
         self.slots.retain(|partition, _| stands.contains_key(partition));
+        self.held.clear();
         let mut offsets = BTreeMap::new();
         for (partition, stands) in stands {
             offsets.extend(inputs(partition, &self.resync_partition(partition, &stands)?));
@@ -351,7 +381,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             let started = (self.clock)();
             self.broker.fold(&restore, &mut |record| {
                 folded += 1;
-                task.restore(record).map_err(|e| locate(e, record))
+                task.restore(record).map_err(|e| e.at(record))
             })?;
             Stats::add(&self.stats.restored, folded);
             let Restore { topic, until, .. } = &restore;
@@ -365,12 +395,4 @@ impl<B: Broker, S: Stage> Runner<B, S> {
 /// The offsets of a partition's input topics.
 fn inputs(partition: i32, offsets: &[i64]) -> impl Iterator<Item = (Input, i64)> {
     offsets.iter().enumerate().map(move |(topic, offset)| (Input { partition, topic }, *offset))
-}
-
-/// Says at which record an error happened.
-fn locate(error: Error, record: &Record<'_>) -> Error {
-    match error {
-        Error::Fatal(why) => Error::Fatal(format!("partition {} offset {}: {why}", record.partition, record.offset)),
-        other => other,
-    }
 }

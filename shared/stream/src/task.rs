@@ -59,6 +59,12 @@ pub trait Task {
     /// [`Error::Fatal`].
     fn tick(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error>;
 
+    /// The input topic of which it should get no more for now, because it has been read too far ahead of the others. It
+    /// gets more of it all the same when the others bring nothing.
+    fn ahead(&mut self) -> Option<usize> {
+        None
+    }
+
     /// The task's bytes for the offset metadata, given what this transaction wrote.
     fn checkpoint(&mut self, delivered: &Delivered) -> Vec<u8>;
 

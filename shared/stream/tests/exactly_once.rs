@@ -18,11 +18,19 @@ struct Numbering {
     counts: BTreeMap<Vec<u8>, u64>,
     overlay: BTreeMap<Vec<u8>, u64>,
     commits: u64,
+    /// Records taken up of each input, and of those the committed.
+    read: [u64; 2],
+    read_then: [u64; 2],
 }
+
+/// How many records of one input may be read before as many of the other.
+const AHEAD: u64 = 2;
 
 impl Task for Numbering {
     fn restore(&mut self, record: &Record<'_>) -> Result<(), Error> {
         *self.counts.entry(record.key.unwrap().to_vec()).or_default() += 1;
+        self.read_then[record.topic] += 1;
+        self.read = self.read_then;
         Ok(())
     }
 
@@ -31,6 +39,7 @@ impl Task for Numbering {
         let base = self.counts.get(key).copied().unwrap_or(0);
         let count = self.overlay.entry(key.to_vec()).or_insert(base);
         *count += 1;
+        self.read[record.topic] += 1;
         out.push(0, record.partition, Some(key), None, |bytes| {
             bytes.extend_from_slice(format!("{}:{}:{}", record.topic, record.offset, count).as_bytes());
             Ok::<(), Error>(())
@@ -45,6 +54,10 @@ impl Task for Numbering {
         })
     }
 
+    fn ahead(&mut self) -> Option<usize> {
+        (0..INPUTS.len()).find(|input| self.read[*input] > self.read[1 - input] + AHEAD)
+    }
+
     fn checkpoint(&mut self, _delivered: &Delivered) -> Vec<u8> {
         (self.commits + 1).to_le_bytes().to_vec()
     }
@@ -53,10 +66,12 @@ impl Task for Numbering {
         self.commits += 1;
         assert_eq!(self.commits, seq, "the commit number counts the partition's commits, whoever made them");
         self.counts.append(&mut self.overlay);
+        self.read_then = self.read;
     }
 
     fn abort(&mut self) {
         self.overlay.clear();
+        self.read = self.read_then;
     }
 }
 
@@ -70,7 +85,8 @@ impl Stage for Numberer {
             let until = Until::Before(committed[input].offset?);
             Some(Restore { input, topic: INPUTS[input].into(), partition, until })
         };
-        Ok((Numbering { counts: BTreeMap::new(), overlay: BTreeMap::new(), commits }, (0..INPUTS.len()).filter_map(restore).collect()))
+        let numbering = Numbering { counts: BTreeMap::new(), overlay: BTreeMap::new(), commits, read: [0; 2], read_then: [0; 2] };
+        Ok((numbering, (0..INPUTS.len()).filter_map(restore).collect()))
     }
 }
 
@@ -186,4 +202,24 @@ fn a_member_that_has_not_heard_its_assignment_commits_nothing() {
     let seen: Vec<String> =
         cluster.lock().unwrap().visible("out", 0, 0).into_iter().map(|v| String::from_utf8(v.payload).unwrap()).collect();
     assert_eq!(seen, ["0:0:1", "0:1:2", "0:2:3", "0:3:4", "0:4:5", "0:5:6"]);
+}
+
+/// The in-memory broker gives what is there of the first input before the second, unless it is held back.
+#[test]
+fn an_input_waits_for_the_other_as_long_as_that_brings_something() {
+    let cluster = Arc::new(Mutex::new(Cluster::default()));
+    rebalance(&cluster, true, true);
+    let mut member = member(&cluster, "a", 1);
+    let publish = |input: usize, n: u8| (0..n).for_each(|_| cluster.lock().unwrap().publish(INPUTS[input], 0, b"k", b""));
+    publish(1, 1);
+    (0..4).for_each(|_| turn(&mut member));
+    publish(0, 20);
+    publish(1, 10);
+    (0..100).for_each(|_| turn(&mut member));
+    let order: Vec<u8> = cluster.lock().unwrap().visible("out", 0, 0).into_iter().map(|v| v.payload[0] - b'0').collect();
+    let read = |upto: usize, input: u8| order[..upto].iter().filter(|of| **of == input).count() as u64;
+    let both = (1..=order.len()).take_while(|upto| read(*upto, 1) < 11);
+    assert!(both.clone().all(|upto| read(upto, 0) <= read(upto, 1) + AHEAD + 1), "{order:?}");
+    assert!(both.count() > 11, "{order:?}");
+    assert_eq!(order.len(), 31, "the rest comes when the other brings nothing more");
 }

@@ -34,6 +34,8 @@ pub(super) struct Entries {
     /// Bytes of `slots` and `queues`, about; and what the room was told of them.
     size: usize,
     charged: usize,
+    /// Labels in `slots`.
+    labels: usize,
     room: Arc<Room>,
     shelf: Option<Shelf>,
 }
@@ -41,7 +43,7 @@ pub(super) struct Entries {
 impl Entries {
     pub(super) fn new(room: Arc<Room>) -> Self {
         let (slots, queues, log) = (HashMap::new(), Default::default(), Vec::new());
-        Self { slots, queues, log, undoable: false, size: 0, charged: 0, room, shelf: None }
+        Self { slots, queues, log, undoable: false, size: 0, charged: 0, labels: 0, room, shelf: None }
     }
 
     /// From now on changes can be undone.
@@ -51,6 +53,11 @@ impl Entries {
 
     pub(super) fn is_undoable(&self) -> bool {
         self.undoable
+    }
+
+    /// How many labels wait in memory.
+    pub(super) fn labels(&self) -> usize {
+        self.labels
     }
 
     pub(super) fn get(&self, id: IdHash) -> Result<Option<Entry>, Error> {
@@ -141,7 +148,7 @@ impl Entries {
         for (queue, due) in stays {
             self.wait(queue, due);
         }
-        self.size = 0;
+        (self.size, self.labels) = (0, 0);
         self.charge();
         Ok(())
     }
@@ -166,6 +173,8 @@ impl Entries {
             None => self.slots.remove(&id),
         };
         self.size = (self.size + now).saturating_sub(size(&before));
+        let labels = |slot: Option<&Slot>| usize::from(matches!(slot, Some(Some(Entry::Held(_)))));
+        self.labels = (self.labels + labels(self.slots.get(&id))).saturating_sub(labels(before.as_ref()));
         before
     }
 }

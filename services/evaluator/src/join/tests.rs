@@ -31,7 +31,9 @@ impl Join {
     fn waiting(&self) -> (usize, usize) {
         assert!(!self.entries.has_shelf());
         let count = |wanted: fn(&Entry) -> bool| self.entries.in_memory().filter(|entry| wanted(entry)).count();
-        (count(|e| matches!(e, Entry::Predicted(_))), count(|e| matches!(e, Entry::Held(_))))
+        let waiting = (count(|e| matches!(e, Entry::Predicted(_))), count(|e| matches!(e, Entry::Held(_))));
+        assert_eq!(self.entries.labels(), waiting.1);
+        waiting
     }
 }
 

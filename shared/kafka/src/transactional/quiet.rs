@@ -8,6 +8,7 @@ use super::consume::Membership;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::Offset;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tidemill_stream::{Error, Input};
 
@@ -37,11 +38,11 @@ impl Quiet {
         *self = Self::new();
     }
 
-    /// Asks the broker, when it is time to.
+    /// Asks the broker, when it is time to. Of what is `held` back nothing is expected.
     ///
     /// # Errors
     /// [`Error::Rebuild`] when this client will not deliver what is there.
-    pub(super) fn check(&mut self, consumer: &BaseConsumer<Membership>) -> Result<(), Error> {
+    pub(super) fn check(&mut self, consumer: &BaseConsumer<Membership>, held: &BTreeSet<Input>) -> Result<(), Error> {
         if let Some(waited) = consumer.context().waits()
             && waited > UNASSIGNED
         {
@@ -52,7 +53,7 @@ impl Quiet {
         }
         self.since = Instant::now();
         // a broker that does not answer is asked again
-        let Some(ends) = ends(consumer) else { return Ok(()) };
+        let Some(ends) = ends(consumer, held) else { return Ok(()) };
         if let Some(before) = self.ends.take()
             && let Some(input) = grown(&before, &ends)
         {
@@ -65,8 +66,9 @@ impl Quiet {
 }
 
 /// The end of what is committed, by partition.
-fn ends(consumer: &BaseConsumer<Membership>) -> Option<Vec<(Input, i64)>> {
-    let partitions = consumer.context().partitions();
+fn ends(consumer: &BaseConsumer<Membership>, held: &BTreeSet<Input>) -> Option<Vec<(Input, i64)>> {
+    let mut partitions = consumer.context().partitions();
+    partitions.retain(|input| !held.contains(input));
     let mut asked = TopicPartitionList::with_capacity(partitions.len());
     for input in &partitions {
         asked.add_partition_offset(consumer.context().name_of(*input), input.partition, Offset::End).ok()?;

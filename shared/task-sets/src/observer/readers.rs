@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tidemill_kafka::reader::{self, Follow};
+use tidemill_kafka::reader::Follow;
 use tidemill_service::background;
 use tidemill_stream::Error;
 
