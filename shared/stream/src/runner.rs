@@ -16,7 +16,9 @@ pub struct Limits {
     /// Output bytes after which a transaction takes no more input.
     pub bytes: usize,
     /// Microseconds that the first record of a batch waits for company. A transaction costs the broker the same for
-    /// one record as for a hundred, and at a few thousand events a second it is the broker that is short of time.
+    /// one record as for a hundred, and at a few thousand events a second it is the broker that is short of time. The
+    /// default covers the moment between the first and the last partition of an upstream's transaction; the pace is for
+    /// the line's first stage to set, which then leaves the others time to be ready when the next transaction comes.
     pub linger: i64,
     /// Microseconds that a partition rests when something it needs is away.
     pub retry: i64,
@@ -24,7 +26,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 8_000, bytes: 8 << 20, linger: 10_000, retry: 500_000 }
+        Self { records: 8_000, bytes: 8 << 20, linger: 5_000, retry: 500_000 }
     }
 }
 
