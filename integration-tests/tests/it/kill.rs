@@ -35,7 +35,7 @@ const UNKNOWN_ID: u32 = 2_000_000_000;
 /// Weeks become days, so that models are trained, judged and deployed while services are killed.
 const LEARNING: [(&str, &str); 3] = [
     ("labels: { horizon: 7d }", "labels: { horizon: 1d }"),
-    ("every: 28d, on: [drift, spec_change], history: 28d, validation: 7d", "every: 1d, on: [drift], history: 6d, validation: 1d"),
+    ("every: 28d, on: [drift, spec_change], history: 21d, validation: 7d", "every: 1d, on: [drift], history: 6d, validation: 1d"),
     (
         "num_leaves: [8, 16], learning_rate: [0.1], min_data_in_leaf: [50], num_iterations: { max: 150 }",
         "num_leaves: [8], num_iterations: [40]",

@@ -18,7 +18,7 @@ const EDITS: [(&str, &str); 7] = [
         "search: { num_leaves: [2], learning_rate: [0.02], num_iterations: [1] }",
     ),
     (
-        "train: { every: 28d, on: [drift, spec_change], history: 28d, validation: 7d }",
+        "train: { every: 28d, on: [drift, spec_change], history: 21d, validation: 7d }",
         "train: { every: 60d, on: [drift], history: 13d, validation: 2d }",
     ),
     ("challenger.average_precision >= champion.average_precision - 0.005", "challenger.average_precision > champion.average_precision"),
