@@ -4,26 +4,19 @@ use crate::environment::Environment;
 use crate::http::Http;
 use crate::pipeline::Pipeline;
 use crate::topics::Reader;
-use anyhow::{Context, Result, anyhow};
-use rdkafka::TopicPartitionList;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::topic_partition_list::Offset;
+use anyhow::{Result, anyhow};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tidemill_events::codec::AvroSchema;
 use tidemill_events::records::SourceRecord;
 use tidemill_events::wire;
-use tidemill_kafka::admin::Admin;
+use tidemill_kafka::reader::{Record, Tail};
 
 const POLL: Duration = Duration::from_millis(50);
-/// After this long without a record the client may be stuck, and is replaced.
-const QUIET: Duration = Duration::from_secs(10);
 /// Faults kept word for word.
 const EXAMPLES: usize = 10;
 
@@ -91,14 +84,14 @@ impl Watch {
     /// When the topic is not there.
     pub fn start(environment: &Environment, http: &Http, pipeline: &Pipeline) -> Result<Self> {
         let topic = pipeline.topic("predictions");
-        let consumer = consumer(environment, &topic)?;
+        let tail = Tail::whole(&environment.kafka, &topic)?;
         let reader = Reader::new(environment, http);
         let id = reader.schema_id(&topic)?;
         let schema = AvroSchema::parse(&reader.schema_text(id)?)?;
-        let watcher = Watcher { brokers: environment.kafka.clone(), topic, consumer, id, schema, raw: pipeline.topic("raw") };
+        let watcher = Watcher { reader: tail, id, schema, raw: pipeline.topic("raw") };
         let (records, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (counted, stopped) = (records.clone(), stop.clone());
-        let thread = thread::Builder::new().name("watch".into()).spawn(move || Ok(watcher.run(&counted, &stopped)))?;
+        let thread = thread::Builder::new().name("watch".into()).spawn(move || watcher.run(&counted, &stopped))?;
         Ok(Self { records, stop, thread })
     }
 
@@ -119,77 +112,31 @@ impl Watch {
 }
 
 struct Watcher {
-    brokers: String,
-    topic: String,
-    consumer: BaseConsumer,
+    reader: Tail,
     id: u32,
     schema: AvroSchema,
     raw: String,
 }
 
 impl Watcher {
-    fn run(mut self, records: &AtomicU64, stop: &AtomicBool) -> Sightings {
+    fn run(mut self, records: &AtomicU64, stop: &AtomicBool) -> Result<Sightings> {
         let mut sightings = Sightings::default();
-        let mut heard = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            // an error is a broker that is away; the client goes on by itself, or never (librdkafka #5430)
-            let Some(Ok(message)) = self.consumer.poll(POLL) else {
-                if heard.elapsed() > QUIET {
-                    let next = |partition| sightings.last.get(&partition).map_or(Offset::Beginning, |last| Offset::Offset(last + 1));
-                    // a broker that does not answer is asked again
-                    if let Ok(consumer) = consumer_from(&self.brokers, &self.topic, next) {
-                        self.consumer = consumer;
-                    }
-                    heard = Instant::now();
-                }
-                continue;
-            };
-            heard = Instant::now();
-            match self.decode(&message) {
-                Ok(prediction) => sightings.see(message.partition(), message.offset(), &self.raw, &prediction),
-                Err(error) => sightings.fault(format!("{}:{}: {error:#}", message.partition(), message.offset())),
+            let Some(record) = self.reader.next(POLL)? else { continue };
+            match decode(&self.schema, self.id, &record) {
+                Ok(prediction) => sightings.see(record.partition(), record.offset(), &self.raw, &prediction),
+                Err(error) => sightings.fault(format!("{}:{}: {error:#}", record.partition(), record.offset())),
             }
             records.store(sightings.records, Ordering::Relaxed);
         }
-        sightings
-    }
-
-    fn decode(&self, message: &BorrowedMessage<'_>) -> Result<Watched> {
-        let (id, datum) = wire::split(message.payload())?;
-        anyhow::ensure!(id == self.id, "schema {id}, not {}", self.id);
-        Ok(self.schema.decode(datum)?)
+        Ok(sightings)
     }
 }
 
-/// A read_committed consumer of all of `topic`, from its beginning, in no group.
-///
-/// # Errors
-/// When the topic is not there.
-pub fn consumer(environment: &Environment, topic: &str) -> Result<BaseConsumer> {
-    consumer_from(&environment.kafka, topic, |_| Offset::Beginning)
-}
-
-fn consumer_from(brokers: &str, topic: &str, from: impl Fn(i32) -> Offset) -> Result<BaseConsumer> {
-    let partitions = Admin::new(brokers)?.partitions(topic)?.with_context(|| format!("there is no topic {topic}"))?;
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", brokers)
-        // librdkafka assigns only to a consumer that has a group; nothing joins it or commits to it
-        .set("group.id", "tidemill.test.watch")
-        .set("enable.auto.commit", "false")
-        // by default a reader that was told of no leader, by a broker that stalled, stays with that for five minutes
-        .set("topic.metadata.refresh.interval.ms", "5000")
-        .set("auto.offset.reset", "error")
-        .set("isolation.level", "read_committed")
-        .set("fetch.queue.backoff.ms", "5")
-        .set("queued.min.messages", "100000");
-    let consumer: BaseConsumer = config.create().context("cannot set up a consumer")?;
-    let mut assignment = TopicPartitionList::new();
-    for partition in 0..partitions {
-        assignment.add_partition_offset(topic, partition, from(partition))?;
-    }
-    consumer.assign(&assignment)?;
-    Ok(consumer)
+fn decode(schema: &AvroSchema, wanted: u32, record: &Record<'_>) -> Result<Watched> {
+    let (id, datum) = wire::split(record.payload())?;
+    anyhow::ensure!(id == wanted, "schema {id}, not {wanted}");
+    Ok(schema.decode(datum)?)
 }
 
 #[cfg(test)]

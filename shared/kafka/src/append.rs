@@ -53,7 +53,6 @@ const REPLACE: Duration = Duration::from_secs(1);
 pub struct Appender {
     settings: Settings,
     producer: RwLock<Made>,
-    flight: Arc<Flight>,
     tell: watch::Sender<Option<String>>,
     fatal: watch::Receiver<Option<String>>,
 }
@@ -65,8 +64,8 @@ struct Made {
 }
 
 impl Made {
-    fn new(settings: &Settings, flight: &Arc<Flight>, fatal: &watch::Sender<Option<String>>) -> Result<Self, KafkaError> {
-        let deliveries = Deliveries { flight: flight.clone(), fatal: fatal.clone(), lost: LostLeader::default() };
+    fn new(settings: &Settings, fatal: &watch::Sender<Option<String>>) -> Result<Self, KafkaError> {
+        let deliveries = Deliveries { flight: Flight::default(), fatal: fatal.clone(), lost: LostLeader::default() };
         let producer = ThreadedProducer::from_config_and_context(&client_config(settings), deliveries)?;
         Ok(Self { producer: Arc::new(producer), at: Instant::now() })
     }
@@ -93,8 +92,7 @@ impl Appender {
     /// [`SetUp`].
     pub fn new(settings: &Settings) -> Result<Self, SetUp> {
         let (tell, fatal) = watch::channel(None);
-        let flight = Arc::default();
-        Ok(Self { producer: RwLock::new(Made::new(settings, &flight, &tell)?), settings: settings.clone(), flight, tell, fatal })
+        Ok(Self { producer: RwLock::new(Made::new(settings, &tell)?), settings: settings.clone(), tell, fatal })
     }
 
     /// The client; a new one where the present can write to some partition never again.
@@ -106,11 +104,12 @@ impl Appender {
         drop(present);
         let mut present = self.producer.write().unwrap_or_else(PoisonError::into_inner);
         if present.is_lost() {
-            match Made::new(&self.settings, &self.flight, &self.tell) {
+            match Made::new(&self.settings, &self.tell) {
                 Ok(made) => {
                     tracing::warn!("the producer has lost the leader of a partition, and is made anew");
                     let old = std::mem::replace(&mut *present, made);
-                    // what it still has is told as not acknowledged, which takes a moment
+                    // nobody waits for what it had on its way; that is told as not acknowledged, which takes a moment
+                    old.producer.context().flight.end();
                     thread::spawn(move || drop(old));
                 }
                 Err(error) => tracing::warn!(%error, "the producer has lost the leader of a partition, and cannot be made anew"),
@@ -122,7 +121,7 @@ impl Appender {
     /// Waits while so many records are on their way that others could only wait behind them. Nobody has to: it spares
     /// the processor what a full client costs.
     pub async fn turn(&self) {
-        self.flight.turn(self.settings.delivery_timeout).await;
+        self.producer().context().flight.turn(self.settings.delivery_timeout).await;
     }
 
     /// Hands over a batch. The records are copied: when this returns the batch is no longer needed, and
@@ -130,9 +129,10 @@ impl Appender {
     #[must_use = "without the receipt nobody knows whether the records arrived"]
     pub fn append(&self, batch: &Batch) -> Receipt {
         let producer = self.producer();
+        let flight = &producer.context().flight;
         let outcomes = Outcomes::new(batch.len());
         let sends = Sends::begin(batch, &self.settings.client_id);
-        self.flight.start(batch.len());
+        flight.start(batch.len());
         for (index, record) in batch.records().enumerate() {
             let mut message = BaseRecord::with_opaque_to(batch.topic(), Box::new(outcomes.delivery(index)))
                 .partition(record.partition)
@@ -142,7 +142,7 @@ impl Appender {
                 message = message.headers(headers.clone());
             }
             if let Err((error, refused)) = producer.send(message) {
-                self.flight.land();
+                flight.land();
                 refused.delivery_opaque.failed(&error);
             }
         }
@@ -184,7 +184,7 @@ fn client_config(settings: &Settings) -> ClientConfig {
 
 /// The client's callbacks.
 struct Deliveries {
-    flight: Arc<Flight>,
+    flight: Flight,
     fatal: watch::Sender<Option<String>>,
     lost: LostLeader,
 }

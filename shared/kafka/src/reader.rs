@@ -6,6 +6,7 @@
 //! commits anything.
 
 mod follow;
+mod standing;
 mod tail;
 
 pub use follow::Follow;

@@ -4,12 +4,11 @@
 use crate::spent::Spent;
 use crate::table::{count, median, table};
 use anyhow::{Context, Result, bail, ensure};
-use rdkafka::consumer::BaseConsumer;
 use std::time::{Duration, Instant};
 use tidemill_integration_tests::process::{Process, Usage};
 use tidemill_integration_tests::services::Slot;
-use tidemill_integration_tests::watch::consumer;
 use tidemill_integration_tests::{Pipeline, Service, Stack, payments};
+use tidemill_kafka::reader::Tail;
 
 /// The line is stuck when nothing was predicted for this long.
 const STUCK: Duration = Duration::from_secs(60);
@@ -52,8 +51,8 @@ pub(crate) fn run(stack: &mut Stack, load: Load, number: u32, limit: Option<u64>
     }
     stack.services.await_ready()?;
     let file = payments::shared(&stack.environment).map_or_else(|| generate(stack, &pipeline), Ok)?;
-    let reader = |topic| consumer(&stack.environment, &pipeline.topic(topic));
-    let (predictions, outcomes) = (reader("predictions")?, reader("outcomes")?);
+    let reader = |topic| Tail::whole(&stack.environment.kafka, &pipeline.topic(topic));
+    let (mut predictions, mut outcomes) = (reader("predictions")?, reader("outcomes")?);
     let before = Spent::until_now(stack)?;
 
     let begin = Instant::now();
@@ -67,9 +66,9 @@ pub(crate) fn run(stack: &mut Stack, load: Load, number: u32, limit: Option<u64>
     }
     let mut publisher = stack.tidemill().start(&args, &log)?;
     let mut meter = Meter { stack, publisher: &mut publisher, last: Instant::now(), published: None, acknowledged: None };
-    let events = read_to_the_end(&predictions, &mut meter)?;
+    let events = read_to_the_end(&mut predictions, &mut meter)?;
     if load == Load::Labelled {
-        ensure!(read_to_the_end(&outcomes, &mut meter)? == events, "not every label became an outcome");
+        ensure!(read_to_the_end(&mut outcomes, &mut meter)? == events, "not every label became an outcome");
     }
     let elapsed = begin.elapsed();
     let published = meter.published;
@@ -127,12 +126,11 @@ impl Meter<'_> {
 }
 
 /// Reads predictions, or outcomes, until there is one for every event that was acknowledged.
-fn read_to_the_end(reader: &BaseConsumer, meter: &mut Meter<'_>) -> Result<u64> {
+fn read_to_the_end(reader: &mut Tail, meter: &mut Meter<'_>) -> Result<u64> {
     let (mut seen, mut wanted) = (0, None);
     let mut progress = Instant::now();
     while wanted.is_none_or(|wanted| seen < wanted) {
-        // an error is a broker that is away: the client reconnects by itself
-        if let Some(Ok(_)) = reader.poll(POLL) {
+        if reader.next(POLL)?.is_some() {
             seen += 1;
             progress = Instant::now();
         }

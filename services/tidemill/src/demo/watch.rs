@@ -86,7 +86,7 @@ impl Watch {
         topic: &str,
         take: impl Fn(&Record<'_>, &mut Decoder, &Mutex<Seen>) -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let tail = Tail::new(&cluster.brokers, topic)?;
+        let mut tail = Tail::new(&cluster.brokers, topic)?;
         let mut decoder = Decoder::new(cluster.registry.clone(), &pipeline.layout)?;
         let (seen, stop) = (self.seen.clone(), self.stop.clone());
         let reader = move || {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 /// flight, and spins while any behind them are due (see `transactional`): what waits here costs nothing, and leaves together.
 const CROWD: usize = 32;
 
-/// Records handed over and not answered.
+/// Records handed to one client and not answered.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     records: AtomicUsize,
@@ -26,6 +26,11 @@ impl Flight {
         if self.records.fetch_sub(1, Ordering::AcqRel) == CROWD + 1 {
             self.landed.notify_waiters();
         }
+    }
+
+    /// Nobody is to wait for those that are left.
+    pub(super) fn end(&self) {
+        self.landed.notify_waiters();
     }
 
     /// Waits until there is no crowd, for `patience` at most.
@@ -58,6 +63,17 @@ mod tests {
             flight.land();
         }
         assert!(one.as_mut().poll(&mut context).is_ready() && other.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[tokio::test]
+    async fn what_a_client_that_has_ended_still_had_is_not_waited_for() {
+        let flight = Flight::default();
+        flight.start(CROWD + 1);
+        let mut waits = pin!(flight.turn(Duration::from_secs(100)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waits.as_mut().poll(&mut context).is_pending());
+        flight.end();
+        assert!(waits.as_mut().poll(&mut context).is_ready());
     }
 
     #[tokio::test]

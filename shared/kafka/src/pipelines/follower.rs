@@ -3,6 +3,7 @@
 use super::{Change, Decoder, Error};
 use crate::consumer;
 use crate::context::Reading;
+use crate::growth::Growth;
 use crate::registry::Blocking;
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
@@ -111,9 +112,16 @@ impl Reader {
         consumer.assign(&assignment).map_err(fault)?;
         // built anew, so that what was removed while nobody looked is gone
         let mut applied = Applied::default();
+        let mut growth = Growth::new();
         while !self.stopped() {
             match consumer.poll(POLL) {
-                None => continue,
+                None => {
+                    if let Some(partition) = growth.undelivered(&consumer, [(topic, 0)].into_iter()) {
+                        tracing::warn!("{partition} grows, but nothing of it is delivered: making the client anew");
+                        return Ok(());
+                    }
+                    continue;
+                }
                 Some(Ok(message)) => self.take(&message, &mut applied),
                 Some(Err(KafkaError::PartitionEOF(_))) => applied.caught_up = true,
                 Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => return Err(fault(source)),
@@ -122,6 +130,7 @@ impl Reader {
                     continue;
                 }
             }
+            growth.delivered();
             if applied.caught_up {
                 self.sender.send_if_modified(|state| {
                     let changed = *state != applied;

@@ -1,11 +1,8 @@
 //! An endless read of a whole topic: every committed record from its beginning, then as they come.
 
-use super::{Error, Isolation, Record, config, is_final};
+use super::standing::{Polled, Standing};
+use super::{Error, Isolation, Record, config};
 use crate::admin::{self, Admin};
-use crate::context::Reading;
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,8 +10,7 @@ use std::time::Duration;
 /// Reads all partitions of a topic from their beginning on. It joins no group and commits nothing, and it goes on
 /// where it was when the broker has been away.
 pub struct Follow {
-    consumer: BaseConsumer<Reading>,
-    topic: String,
+    reader: Standing,
     /// Partitions that have not been read to an end yet.
     behind: BTreeSet<i32>,
 }
@@ -25,7 +21,6 @@ impl Follow {
     /// # Errors
     /// [`Error::Admin`] when the topic does not exist; [`Error::Kafka`].
     pub fn new(brokers: &str, topic: &str) -> Result<Self, Error> {
-        let fault = |source| Error::Kafka { topic: topic.to_owned(), source };
         let partitions = Admin::new(brokers)?.partitions(topic)?.ok_or_else(|| admin::Error::NoTopic(topic.to_owned()))?;
         let mut config = config(brokers, Isolation::ReadCommitted);
         // retention may have taken the first records
@@ -35,13 +30,8 @@ impl Follow {
             // decisions, are answered as soon as there is one
             config.set("fetch.min.bytes", "262144");
         }
-        let consumer: BaseConsumer<Reading> = config.create_with_context(Reading).map_err(fault)?;
-        let mut assignment = TopicPartitionList::new();
-        for partition in 0..partitions {
-            assignment.add_partition_offset(topic, partition, Offset::Beginning).map_err(fault)?;
-        }
-        consumer.assign(&assignment).map_err(fault)?;
-        Ok(Self { consumer, topic: topic.to_owned(), behind: (0..partitions).collect() })
+        let reader = Standing::new(config, topic, (0..partitions).map(|_| Offset::Beginning).collect())?;
+        Ok(Self { reader, behind: (0..partitions).collect() })
     }
 
     /// The next record; `None` when none came within `patience`, or an end was reached. Records of one partition come
@@ -50,15 +40,13 @@ impl Follow {
     /// # Errors
     /// [`Error::Kafka`] when the client is unusable.
     pub fn next(&mut self, patience: Duration) -> Result<Option<Record<'_>>, Error> {
-        match self.consumer.poll(patience) {
-            Some(Ok(message)) => Ok(Some(Record(message))),
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
+        match self.reader.poll(patience)? {
+            Polled::Record(record) => Ok(Some(record)),
+            Polled::End(partition) => {
                 self.behind.remove(&partition);
                 Ok(None)
             }
-            Some(Err(source)) if is_final(&source) => Err(Error::Kafka { topic: self.topic.clone(), source }),
-            // after any other error the client reconnects by itself
-            Some(Err(_)) | None => Ok(None),
+            Polled::Nothing => Ok(None),
         }
     }
 

@@ -1,19 +1,14 @@
 //! An endless read: the committed records of a topic as they come.
 
-use super::{Error, Isolation, Record, config, is_final};
-use crate::admin::Admin;
-use crate::context::Reading;
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use super::standing::{Polled, Standing};
+use super::{Error, Isolation, Record, config};
+use crate::admin::{self, Admin};
 use rdkafka::topic_partition_list::Offset;
 use std::time::Duration;
 
-/// Reads what is committed to a topic from now on. It joins no group and commits nothing, and it goes on
+/// Reads what is committed to a topic, as soon as it is. It joins no group and commits nothing, and it goes on
 /// where it was when the broker has been away.
-pub struct Tail {
-    consumer: BaseConsumer<Reading>,
-    topic: String,
-}
+pub struct Tail(Standing);
 
 impl Tail {
     /// Starts at the present ends of `topic`.
@@ -22,29 +17,33 @@ impl Tail {
     /// [`Error::Admin`] when the topic does not exist; [`Error::Kafka`].
     pub fn new(brokers: &str, topic: &str) -> Result<Self, Error> {
         let ends = Admin::new(brokers)?.ends(topic)?;
-        let fault = |source| Error::Kafka { topic: topic.to_owned(), source };
+        Self::from(brokers, topic, ends.into_iter().map(|ends| Offset::Offset(ends.stable)).collect())
+    }
+
+    /// Starts at the beginning of `topic`, and says nothing when it has come to the end.
+    ///
+    /// # Errors
+    /// [`Error::Admin`] when the topic does not exist; [`Error::Kafka`].
+    pub fn whole(brokers: &str, topic: &str) -> Result<Self, Error> {
+        let partitions = Admin::new(brokers)?.partitions(topic)?.ok_or_else(|| admin::Error::NoTopic(topic.to_owned()))?;
+        Self::from(brokers, topic, (0..partitions).map(|_| Offset::Beginning).collect())
+    }
+
+    fn from(brokers: &str, topic: &str, next: Vec<Offset>) -> Result<Self, Error> {
         let mut config = config(brokers, Isolation::ReadCommitted);
         // the broker answers as soon as there is a record
         config.set("enable.partition.eof", "false").set("fetch.wait.max.ms", "500");
-        let consumer: BaseConsumer<Reading> = config.create_with_context(Reading).map_err(fault)?;
-        let mut assignment = TopicPartitionList::new();
-        for (partition, ends) in (0..).zip(ends) {
-            assignment.add_partition_offset(topic, partition, Offset::Offset(ends.stable)).map_err(fault)?;
-        }
-        consumer.assign(&assignment).map_err(fault)?;
-        Ok(Self { consumer, topic: topic.to_owned() })
+        Standing::new(config, topic, next).map(Self)
     }
 
     /// The next record; `None` when none came within `patience`.
     ///
     /// # Errors
     /// [`Error::Kafka`] when the client is unusable or an offset is gone.
-    pub fn next(&self, patience: Duration) -> Result<Option<Record<'_>>, Error> {
-        match self.consumer.poll(patience) {
-            Some(Ok(message)) => Ok(Some(Record(message))),
-            Some(Err(source)) if is_final(&source) => Err(Error::Kafka { topic: self.topic.clone(), source }),
-            // after any other error the client reconnects by itself
-            Some(Err(_)) | None => Ok(None),
+    pub fn next(&mut self, patience: Duration) -> Result<Option<Record<'_>>, Error> {
+        match self.0.poll(patience)? {
+            Polled::Record(record) => Ok(Some(record)),
+            Polled::End(_) | Polled::Nothing => Ok(None),
         }
     }
 }
@@ -61,7 +60,7 @@ mod tests {
         cluster.create_topic("t", 2, 1).unwrap();
         let brokers = cluster.bootstrap_servers();
         produce(&brokers, 0, &["a", "b"]);
-        let tail = Tail::new(&brokers, "t").unwrap();
+        let mut tail = Tail::new(&brokers, "t").unwrap();
         assert!(tail.next(Duration::from_millis(50)).unwrap().is_none());
         produce(&brokers, 0, &["c"]);
         produce(&brokers, 1, &["d"]);
