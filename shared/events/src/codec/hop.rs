@@ -1,11 +1,14 @@
 //! Codecs of the hop inputs and of the finished vectors.
 
+mod branch;
+
 use super::row::{NamedSeed, Row, ValueRef, text};
 use super::{AvroSchema, Error};
 use crate::layout::{FeatureColumn, FeatureType, Layout};
 use crate::schema::{Field, Type};
 use crate::topics::PerPipeline;
 use crate::{Event, HopInput, Outcome, RecordSchema, Source, Stage, Value, Vector};
+use branch::Branch;
 use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, VariantAccess, Visitor};
@@ -291,35 +294,6 @@ impl<'de> Visitor<'de> for HopSeed<'_> {
             Branch::Event => HopInput::Event(parts.event()),
             Branch::Outcome => HopInput::Outcome(parts.outcome()),
         })
-    }
-}
-
-/// Which of the union's records a datum is.
-enum Branch {
-    Event,
-    Outcome,
-}
-
-impl<'de> Deserialize<'de> for Branch {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(BranchVisitor)
-    }
-}
-
-struct BranchVisitor;
-
-impl Visitor<'_> for BranchVisitor {
-    type Value = Branch;
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("the name of Event or Outcome")
-    }
-    /// Names arrive with their namespace.
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Branch, E> {
-        match name.rsplit('.').next() {
-            Some("Event") => Ok(Branch::Event),
-            Some("Outcome") => Ok(Branch::Outcome),
-            _ => Err(E::custom(format_args!("`{name}` is neither Event nor Outcome"))),
-        }
     }
 }
 
