@@ -4,7 +4,7 @@
 //! `cargo run --release -p tidemill-predictor --example stream_bench [MODEL.txt]`; without a model, 100 random trees of 31
 //! leaves over all numbers of the vector.
 
-#[path = "../../../shared/model/examples/random/mod.rs"]
+#[path = "../../../shared/model/examples/score_bench/random.rs"]
 mod random;
 
 use random::Numbers;

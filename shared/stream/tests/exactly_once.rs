@@ -93,8 +93,13 @@ impl Stage for Numberer {
 type Loop = Runner<MemoryBroker, Numberer>;
 
 fn member(cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
+    member_by(40_000, cluster, name, batch)
+}
+
+/// A member whose clock goes on by `step` microseconds each time that it is looked at.
+fn member_by(step: i64, cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
     let now = AtomicI64::new(0);
-    let clock = Box::new(move || now.fetch_add(40_000, Ordering::Relaxed));
+    let clock = Box::new(move || now.fetch_add(step, Ordering::Relaxed));
     let limits = Limits { records: batch, linger: 120_000, ..Limits::default() };
     let broker = MemoryBroker::new(cluster.clone(), name, &INPUTS, &["out", "notes"]);
     let mut runner = Runner::new(broker, Numberer, limits, clock, Arc::new(Stats::default()));
@@ -209,13 +214,13 @@ fn a_member_that_has_not_heard_its_assignment_commits_nothing() {
 fn an_input_waits_for_the_other_as_long_as_that_brings_something() {
     let cluster = Arc::new(Mutex::new(Cluster::default()));
     rebalance(&cluster, true, true);
-    let mut member = member(&cluster, "a", 1);
+    let mut member = member_by(10_000, &cluster, "a", 1);
     let publish = |input: usize, n: u8| (0..n).for_each(|_| cluster.lock().unwrap().publish(INPUTS[input], 0, b"k", b""));
     publish(1, 1);
     (0..4).for_each(|_| turn(&mut member));
     publish(0, 20);
     publish(1, 10);
-    (0..100).for_each(|_| turn(&mut member));
+    (0..200).for_each(|_| turn(&mut member));
     let order: Vec<u8> = cluster.lock().unwrap().visible("out", 0, 0).into_iter().map(|v| v.payload[0] - b'0').collect();
     let read = |upto: usize, input: u8| order[..upto].iter().filter(|of| **of == input).count() as u64;
     let both = (1..=order.len()).take_while(|upto| read(*upto, 1) < 11);
