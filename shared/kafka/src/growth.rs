@@ -11,11 +11,12 @@ use rdkafka::topic_partition_list::Offset;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long nothing comes before the broker is asked, and between its two answers that are compared. A question is one
-/// request, so this is also what an idle topic costs.
+/// How long nothing comes before the broker is asked where the partitions end: what grows later must be delivered.
+const SETTLED: Duration = Duration::from_secs(1);
+/// Between two answers that are compared. A question is one request, so this is also what an idle topic costs.
 const QUIET: Duration = Duration::from_secs(20);
 /// How long the question may take.
-const ASK: Duration = Duration::from_secs(5);
+const ASK: Duration = Duration::from_secs(2);
 
 /// The end of what is committed, by topic and partition.
 type Ends = BTreeMap<(String, i32), i64>;
@@ -49,7 +50,7 @@ impl Growth {
         consumer: &BaseConsumer<C>,
         partitions: impl Iterator<Item = (&'t str, i32)>,
     ) -> Option<String> {
-        if self.since.elapsed() < self.quiet {
+        if self.since.elapsed() < if self.ends.is_none() { self.quiet.min(SETTLED) } else { self.quiet } {
             return None;
         }
         self.since = Instant::now();
