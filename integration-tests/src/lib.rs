@@ -4,6 +4,7 @@
 //! applies a pipeline of its own and starts the services it needs. What a [`Stack`] started ends with it.
 
 pub mod command;
+pub mod committed;
 pub mod environment;
 pub mod faults;
 pub mod groups;

@@ -1,10 +1,12 @@
 //! A read_committed reader of predictions that runs while things are being killed.
 
+use crate::committed::Committed;
 use crate::environment::Environment;
 use crate::http::Http;
 use crate::pipeline::Pipeline;
 use crate::topics::Reader;
 use anyhow::{Result, anyhow};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +16,6 @@ use std::time::Duration;
 use tidemill_events::codec::AvroSchema;
 use tidemill_events::records::SourceRecord;
 use tidemill_events::wire;
-use tidemill_kafka::reader::{Record, Tail};
 
 const POLL: Duration = Duration::from_millis(50);
 /// Faults kept word for word.
@@ -84,11 +85,11 @@ impl Watch {
     /// When the topic is not there.
     pub fn start(environment: &Environment, http: &Http, pipeline: &Pipeline) -> Result<Self> {
         let topic = pipeline.topic("predictions");
-        let tail = Tail::whole(&environment.kafka, &topic)?;
+        let predictions = Committed::new(environment, &topic)?;
         let reader = Reader::new(environment, http);
         let id = reader.schema_id(&topic)?;
         let schema = AvroSchema::parse(&reader.schema_text(id)?)?;
-        let watcher = Watcher { reader: tail, id, schema, raw: pipeline.topic("raw") };
+        let watcher = Watcher { reader: predictions, id, schema, raw: pipeline.topic("raw") };
         let (records, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (counted, stopped) = (records.clone(), stop.clone());
         let thread = thread::Builder::new().name("watch".into()).spawn(move || watcher.run(&counted, &stopped))?;
@@ -112,7 +113,7 @@ impl Watch {
 }
 
 struct Watcher {
-    reader: Tail,
+    reader: Committed,
     id: u32,
     schema: AvroSchema,
     raw: String,
@@ -122,7 +123,7 @@ impl Watcher {
     fn run(mut self, records: &AtomicU64, stop: &AtomicBool) -> Result<Sightings> {
         let mut sightings = Sightings::default();
         while !stop.load(Ordering::Relaxed) {
-            let Some(record) = self.reader.next(POLL)? else { continue };
+            let Some(record) = self.reader.poll(POLL)? else { continue };
             match decode(&self.schema, self.id, &record) {
                 Ok(prediction) => sightings.see(record.partition(), record.offset(), &self.raw, &prediction),
                 Err(error) => sightings.fault(format!("{}:{}: {error:#}", record.partition(), record.offset())),
@@ -133,7 +134,7 @@ impl Watcher {
     }
 }
 
-fn decode(schema: &AvroSchema, wanted: u32, record: &Record<'_>) -> Result<Watched> {
+fn decode(schema: &AvroSchema, wanted: u32, record: &BorrowedMessage<'_>) -> Result<Watched> {
     let (id, datum) = wire::split(record.payload())?;
     anyhow::ensure!(id == wanted, "schema {id}, not {wanted}");
     Ok(schema.decode(datum)?)

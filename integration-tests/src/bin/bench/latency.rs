@@ -3,14 +3,16 @@
 use crate::spent::Spent;
 use crate::table::{count, millis, table};
 use anyhow::{Context, Result, ensure};
+use rdkafka::message::Message as _;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tidemill_events::codec::AvroSchema;
 use tidemill_events::wire;
+use tidemill_integration_tests::committed::Committed;
 use tidemill_integration_tests::report::percentile;
 use tidemill_integration_tests::{Pipeline, Stack, payments};
-use tidemill_kafka::reader::{Isolation, Scan, Tail};
+use tidemill_kafka::reader::{Isolation, Scan};
 use tidemill_service::{Clock, SystemClock};
 
 /// Left out at the beginning: connections are made, caches are cold.
@@ -55,7 +57,7 @@ fn measure(stack: &Stack, pipeline: &Pipeline, file: &str, rate: u64, events: u6
     let topic = pipeline.topic("predictions");
     let reader = stack.reader();
     let schema = AvroSchema::parse(&reader.schema_text(reader.schema_id(&topic)?)?)?;
-    let mut predictions = Tail::whole(&stack.environment.kafka, &topic)?;
+    let mut predictions = Committed::new(&stack.environment, &topic)?;
     let (rate, limit) = (format!("{rate}/s"), events.to_string());
     let args = ["publish", &pipeline.name, "--events", file, "--rate", &rate, "--limit", &limit];
     let mut publisher = stack.tidemill().start(&args, &pipeline.folder().join("publish.log"))?;
@@ -63,7 +65,7 @@ fn measure(stack: &Stack, pipeline: &Pipeline, file: &str, rate: u64, events: u6
     let (mut seen, mut warm) = (0, None);
     let mut progress = Instant::now();
     while seen < events {
-        let polled = predictions.next(POLL)?;
+        let polled = predictions.poll(POLL)?;
         let now = SystemClock.now();
         if let Some(record) = polled {
             let prediction: Prediction = schema.decode(wire::split(record.payload())?.1)?;

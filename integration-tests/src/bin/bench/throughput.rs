@@ -5,10 +5,10 @@ use crate::spent::Spent;
 use crate::table::{count, median, table};
 use anyhow::{Context, Result, bail, ensure};
 use std::time::{Duration, Instant};
+use tidemill_integration_tests::committed::Committed;
 use tidemill_integration_tests::process::{Process, Usage};
 use tidemill_integration_tests::services::Slot;
 use tidemill_integration_tests::{Pipeline, Service, Stack, payments};
-use tidemill_kafka::reader::Tail;
 
 /// The line is stuck when nothing was predicted for this long.
 const STUCK: Duration = Duration::from_secs(60);
@@ -51,7 +51,7 @@ pub(crate) fn run(stack: &mut Stack, load: Load, number: u32, limit: Option<u64>
     }
     stack.services.await_ready()?;
     let file = payments::shared(&stack.environment).map_or_else(|| generate(stack, &pipeline), Ok)?;
-    let reader = |topic| Tail::whole(&stack.environment.kafka, &pipeline.topic(topic));
+    let reader = |topic| Committed::new(&stack.environment, &pipeline.topic(topic));
     let (mut predictions, mut outcomes) = (reader("predictions")?, reader("outcomes")?);
     let before = Spent::until_now(stack)?;
 
@@ -126,11 +126,11 @@ impl Meter<'_> {
 }
 
 /// Reads predictions, or outcomes, until there is one for every event that was acknowledged.
-fn read_to_the_end(reader: &mut Tail, meter: &mut Meter<'_>) -> Result<u64> {
+fn read_to_the_end(reader: &mut Committed, meter: &mut Meter<'_>) -> Result<u64> {
     let (mut seen, mut wanted) = (0, None);
     let mut progress = Instant::now();
     while wanted.is_none_or(|wanted| seen < wanted) {
-        if reader.next(POLL)?.is_some() {
+        if reader.poll(POLL)?.is_some() {
             seen += 1;
             progress = Instant::now();
         }

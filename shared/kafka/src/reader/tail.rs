@@ -2,11 +2,11 @@
 
 use super::standing::{Polled, Standing};
 use super::{Error, Isolation, Record, config};
-use crate::admin::{self, Admin};
+use crate::admin::Admin;
 use rdkafka::topic_partition_list::Offset;
 use std::time::Duration;
 
-/// Reads what is committed to a topic, as soon as it is. It joins no group and commits nothing, and it goes on
+/// Reads what is committed to a topic from now on. It joins no group and commits nothing, and it goes on
 /// where it was when the broker has been away.
 pub struct Tail(Standing);
 
@@ -17,23 +17,10 @@ impl Tail {
     /// [`Error::Admin`] when the topic does not exist; [`Error::Kafka`].
     pub fn new(brokers: &str, topic: &str) -> Result<Self, Error> {
         let ends = Admin::new(brokers)?.ends(topic)?;
-        Self::from(brokers, topic, ends.into_iter().map(|ends| Offset::Offset(ends.stable)).collect())
-    }
-
-    /// Starts at the beginning of `topic`, and says nothing when it has come to the end.
-    ///
-    /// # Errors
-    /// [`Error::Admin`] when the topic does not exist; [`Error::Kafka`].
-    pub fn whole(brokers: &str, topic: &str) -> Result<Self, Error> {
-        let partitions = Admin::new(brokers)?.partitions(topic)?.ok_or_else(|| admin::Error::NoTopic(topic.to_owned()))?;
-        Self::from(brokers, topic, (0..partitions).map(|_| Offset::Beginning).collect())
-    }
-
-    fn from(brokers: &str, topic: &str, next: Vec<Offset>) -> Result<Self, Error> {
         let mut config = config(brokers, Isolation::ReadCommitted);
         // the broker answers as soon as there is a record
         config.set("enable.partition.eof", "false").set("fetch.wait.max.ms", "500");
-        Standing::new(config, topic, next).map(Self)
+        Standing::new(config, topic, ends.into_iter().map(|ends| Offset::Offset(ends.stable)).collect()).map(Self)
     }
 
     /// The next record; `None` when none came within `patience`.
