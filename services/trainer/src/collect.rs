@@ -1,9 +1,10 @@
-//! Reads a training set from its topics: every outcome, then every vector, up to where each partition ended when
-//! the reading of it began.
+//! Reads a training set from its topics: the outcomes, then the vectors, from where the first that are wanted may lie up to
+//! where each partition ended when the reading of it began.
 
 use crate::dataset::Dataset;
 use crate::interrupted::Interrupted;
 use crate::progress::{Live, Phase};
+use crate::time_index::TimeIndex;
 use serde::Deserialize;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tidemill_events::codec::VectorCodec;
@@ -37,6 +38,13 @@ struct Head<'a> {
     event_time: i64,
 }
 
+/// What earlier readings saw of the topics.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    outcomes: TimeIndex,
+    features: TimeIndex,
+}
+
 /// Where a pipeline's records are.
 pub(crate) struct Topics<'a> {
     pub(crate) brokers: &'a str,
@@ -46,7 +54,13 @@ pub(crate) struct Topics<'a> {
 
 impl Topics<'_> {
     /// The labelled vectors of events in `span`, and what was read for them.
-    pub(crate) fn collect(&self, span: Span, live: &Live, stop: &AtomicBool) -> Result<(Rows, Vec<OffsetRange>), Interrupted> {
+    pub(crate) fn collect(
+        &self,
+        span: Span,
+        read: &mut Read,
+        live: &Live,
+        stop: &AtomicBool,
+    ) -> Result<(Rows, Vec<OffsetRange>), Interrupted> {
         let layout = &self.pipeline.layout;
         let labels = self.pipeline.learning.labels.as_ref();
         let default = labels.and_then(|labels| Some((labels.default?, labels.horizon)));
@@ -55,16 +69,16 @@ impl Topics<'_> {
         let mut sources = Vec::new();
 
         live.enter(Phase::Outcomes);
-        self.scan(PerPipeline::Outcomes, stop, &mut sources, |payload| {
+        sources.extend(self.scan((PerPipeline::Outcomes, span.from), &mut read.outcomes, stop, |payload| {
             let (id, datum) = wire::split(payload).map_err(fatal)?;
             let label: Label<'_> = schemas.get(id)?.decode(datum).map_err(fatal)?;
             set.outcome(label.event_id, label.event_time, label.label, label.label_time);
-            Ok(())
-        })?;
+            Ok(label.event_time)
+        })?);
 
         live.enter(Phase::Features);
         let codec = VectorCodec::new(layout, lookup(self.registry, layout, PerPipeline::Features)?).map_err(fatal)?;
-        self.scan(PerPipeline::Features, stop, &mut sources, |payload| {
+        sources.extend(self.scan((PerPipeline::Features, span.from), &mut read.features, stop, |payload| {
             let (id, datum) = wire::split(payload).map_err(fatal)?;
             let writer = schemas.get(id)?;
             let head: Head<'_> = writer.decode(datum).map_err(fatal)?;
@@ -72,33 +86,41 @@ impl Topics<'_> {
                 set.vector(&codec.decode(&writer, datum).map_err(fatal)?);
                 live.rows.store(set.len() as u64, Relaxed);
             }
-            Ok(())
-        })?;
+            Ok(head.event_time)
+        })?);
         Ok((set.finish(), sources))
     }
 
+    /// Hands what may not be older than a time to `take`, which tells the event time of each, and tells what was read.
     fn scan(
         &self,
-        of: PerPipeline,
+        (of, from): (PerPipeline, i64),
+        index: &mut TimeIndex,
         stop: &AtomicBool,
-        sources: &mut Vec<OffsetRange>,
-        mut take: impl FnMut(Option<&[u8]>) -> Result<(), Error>,
-    ) -> Result<(), Interrupted> {
+        mut take: impl FnMut(Option<&[u8]>) -> Result<i64, Error>,
+    ) -> Result<Vec<OffsetRange>, Interrupted> {
         let topic = of.name(&self.pipeline.name, &self.pipeline.layout.entities);
         let away = |e: tidemill_kafka::reader::Error| Interrupted::Later(e.to_string());
-        let mut scan = Scan::all(self.brokers, &topic, Isolation::ReadCommitted).map_err(away)?;
-        let range =
-            |r: &tidemill_kafka::reader::Range| OffsetRange { topic: topic.clone(), partition: r.partition, from: r.from, to: r.to };
-        sources.extend(scan.ranges().iter().map(range));
+        let begin: Vec<(i32, i64)> = (0..self.pipeline.source.partitions.cast_signed()).map(|p| (p, index.begin(p, from))).collect();
+        let mut scan = Scan::new(self.brokers, &topic, &begin, Isolation::ReadCommitted).map_err(away)?;
+        if let Some(cut) = scan.ranges().iter().find(|range| range.to < index.end(range.partition)) {
+            let why = format!("{topic} partition {} ends at {}, but has been read beyond: it was made anew", cut.partition, cut.to);
+            *index = TimeIndex::default();
+            return Err(Interrupted::Later(why));
+        }
+        // from the first on: what is passed over is older, and a reading from there would leave it out
+        let range = |r: &tidemill_kafka::reader::Range| OffsetRange { topic: topic.clone(), partition: r.partition, from: 0, to: r.to };
+        let ranges = scan.ranges().iter().map(range).collect();
         let mut records = 0u64;
         while let Some(record) = scan.next().map_err(away)? {
             records += 1;
             if records.is_multiple_of(LOOK) && stop.load(Relaxed) {
                 return Err(Interrupted::Cancelled);
             }
-            take(record.payload()).map_err(|e| place(e, &topic, &record))?;
+            let event_time = take(record.payload()).map_err(|e| place(e, &topic, &record))?;
+            index.saw(record.partition(), record.offset(), event_time);
         }
-        if stop.load(Relaxed) { Err(Interrupted::Cancelled) } else { Ok(()) }
+        if stop.load(Relaxed) { Err(Interrupted::Cancelled) } else { Ok(ranges) }
     }
 }
 

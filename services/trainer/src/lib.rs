@@ -1,7 +1,7 @@
 //! The trainer: learns from what was served and what came true, and puts models up as candidates.
 //!
 //! `schedule` says when, `fold` leads, `training` does it on a thread: `collect` and `dataset` read the labelled
-//! vectors, `split` cuts them by time, `files` keeps them, `learner` fits, `artefact` puts everything into the store.
+//! vectors (from where `time_index` says), `split` cuts them by time, `files` keeps them, `learner` fits, `artefact` puts everything into the store.
 //! `rest` takes commands and shows `progress`; this file wires them.
 
 pub mod artefact;
@@ -18,6 +18,7 @@ mod references;
 mod rest;
 pub mod schedule;
 pub mod split;
+mod time_index;
 mod training;
 
 pub use config::Config;
@@ -170,6 +171,7 @@ impl Pipelines {
             setup,
             lengths: Lengths { history: *history, validation: *validation, window },
             turns: self.turns.clone(),
+            read: Arc::default(),
         };
         Some((rules, trainings))
     }

@@ -2,7 +2,7 @@
 //! called off.
 
 use crate::artefact::{Made, Setup, Watch, make};
-use crate::collect::Topics;
+use crate::collect::{Read, Topics};
 use crate::fold::{Ended, Job, Jobs, Outcome};
 use crate::interrupted::Interrupted;
 use crate::learner;
@@ -77,6 +77,8 @@ pub(crate) struct Trainings {
     pub(crate) lengths: Lengths,
     /// The process's right to train.
     pub(crate) turns: Turns,
+    /// What earlier trainings have read of the topics.
+    pub(crate) read: Arc<Mutex<Read>>,
 }
 
 /// A training on its thread. Dropping it calls it off; the thread ends as soon as it notices.
@@ -165,7 +167,9 @@ impl Trainings {
         let _turn = self.turns.take(stop).ok_or(Interrupted::Cancelled)?;
         let topics = Topics { brokers: &self.brokers, registry: &self.registry, pipeline: &self.pipeline };
         let span = Span { from: end.saturating_sub(self.lengths.history), to: end };
-        let (rows, sources) = topics.collect(span, live, stop)?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, sources) = topics.collect(span, &mut read, live, stop)?;
+        drop(read);
         let split = Split::new(&rows, end, self.lengths);
         let trained_rows = split.trained_rows();
         let ended = |outcome| Ended {
