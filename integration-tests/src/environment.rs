@@ -13,6 +13,8 @@ pub struct Environment {
     pub redis: String,
     /// URL of the schema registry.
     pub registry: String,
+    /// URL of the object store.
+    pub store: String,
     /// The bearer token that writes need.
     pub token: String,
     /// The folder that `up.sh --home` was given: pids and logs of the infrastructure.
@@ -33,6 +35,7 @@ impl Environment {
             kafka: variable("TIDEMILL_KAFKA")?,
             redis: variable("TIDEMILL_REDIS")?,
             registry: variable("TIDEMILL_REGISTRY")?,
+            store: variable("TIDEMILL_STORE")?,
             token: variable("TIDEMILL_TOKEN")?,
             home: variable("TIDEMILL_HOME")?.into(),
             bin_dir: bin_dir()?,

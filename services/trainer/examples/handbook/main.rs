@@ -4,10 +4,10 @@
 //! compromised, day by day as the book does (chapter 3, `get_train_test_set`; card precision as in chapter 4.4).
 //!
 //! ```text
-//! cargo run --release -p tidemill-trainer --example handbook -- score DIRECTORY [NAME=VALUE…]
+//! cargo run --release -p tidemill-trainer --example handbook -- score DIRECTORY… [--set NAME=VALUE…]
 //! cargo run --release -p tidemill-trainer --example handbook -- features payments.parquet pipeline.yaml DIRECTORY
 //! ```
-//! `DIRECTORY` holds Parquet files of a training set: `training/<p>/<id>` and `holdout/<p>/<id>` of the object store,
+//! A `DIRECTORY` holds Parquet files of a training set: `training/<p>/<id>` and `holdout/<p>/<id>` of the object store,
 //! or what `features` writes. That computes the vectors without a stream: one fold of the pipeline's hops in event
 //! order, each label where it becomes known.
 
@@ -22,8 +22,10 @@ enum Command {
     /// Train, score, and print the three figures
     Score {
         /// Parquet files of the training set, in folders of any depth
-        directory: PathBuf,
+        #[arg(required = true)]
+        directories: Vec<PathBuf>,
         /// Parameters of LightGBM, such as num_leaves=31
+        #[arg(long = "set", value_name = "NAME=VALUE")]
         parameters: Vec<String>,
         /// Seed of the training
         #[arg(long, default_value_t = 1)]
@@ -42,7 +44,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
-        Command::Score { directory, parameters, seed } => score::run(&directory, &parameters, seed),
+        Command::Score { directories, parameters, seed } => score::run(&directories, &parameters, seed),
         Command::Features { payments, pipeline, directory } => features::run(&payments, &pipeline, &directory),
     }
 }

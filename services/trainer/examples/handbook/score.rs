@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tidemill_events::time::{DAY, parse_instant};
 use tidemill_model::Learner;
@@ -19,11 +19,11 @@ const DAYS: i64 = 7;
 /// Cards that can be looked into in a day.
 const CARDS: usize = 100;
 
-pub(crate) fn run(directory: &Path, parameters: &[String], seed: u32) -> anyhow::Result<()> {
+pub(crate) fn run(directories: &[PathBuf], parameters: &[String], seed: u32) -> anyhow::Result<()> {
     let parameters = parameters.iter().map(|p| parameter(p)).collect::<anyhow::Result<Parameters>>()?;
     let at = |text| parse_instant(text).map_err(anyhow::Error::msg);
     let (train, test) = (at(TRAIN)?, at(TEST)?);
-    let rows = load(directory, train, test + DAYS * DAY)?;
+    let rows = load(directories, train, test + DAYS * DAY)?;
     let customers = rows.columns.entities.iter().position(|e| e == "customer").context("the training set has no entity `customer`")?;
     let customers = &rows.entities[customers];
 
@@ -66,10 +66,10 @@ fn parameter(text: &str) -> anyhow::Result<(String, f64)> {
     Ok((name.to_owned(), value.parse().with_context(|| format!("`{text}`: {value} is no number"))?))
 }
 
-/// The rows of all files below `directory` from `from` on and before `to`, in order.
-fn load(directory: &Path, from: i64, to: i64) -> anyhow::Result<Rows> {
+/// The rows of all files below `directories` from `from` on and before `to`, in order.
+fn load(directories: &[PathBuf], from: i64, to: i64) -> anyhow::Result<Rows> {
     let mut files = Vec::new();
-    find(directory, &mut files)?;
+    directories.iter().try_for_each(|directory| find(directory, &mut files))?;
     let mut all: Option<Rows> = None;
     for file in files {
         let rows = read(Bytes::from(fs::read(&file)?)).with_context(|| file.display().to_string())?;
@@ -79,7 +79,7 @@ fn load(directory: &Path, from: i64, to: i64) -> anyhow::Result<Rows> {
             Some(all) => all.append(rows.select(&wanted))?,
         }
     }
-    let Some(all) = all.filter(|rows| !rows.is_empty()) else { bail!("{} holds no rows of those days", directory.display()) };
+    let Some(all) = all.filter(|rows| !rows.is_empty()) else { bail!("{directories:?} hold no rows of those days") };
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by(|a, b| (all.event_time[*a], &all.event_id[*a]).cmp(&(all.event_time[*b], &all.event_id[*b])));
     // the same event may be in two sets
@@ -87,7 +87,7 @@ fn load(directory: &Path, from: i64, to: i64) -> anyhow::Result<Rows> {
     Ok(all.select(&order))
 }
 
-fn find(directory: &Path, files: &mut Vec<std::path::PathBuf>) -> anyhow::Result<()> {
+fn find(directory: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
         let path = entry?.path();
         if path.is_dir() {
