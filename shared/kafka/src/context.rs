@@ -1,15 +1,25 @@
 //! What clients say in the log, and what it means.
 
+use crate::delivery::Fetched;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A client whose errors are warnings, and the end of a partition none.
-pub(crate) struct Reading;
+#[derive(Default)]
+pub(crate) struct Reading {
+    /// Known only where the client is told to keep statistics.
+    pub(crate) fetched: Fetched,
+}
 
 impl ClientContext for Reading {
+    fn stats(&self, statistics: Statistics) {
+        self.fetched.take(statistics);
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log_line(level, facility, message);
     }

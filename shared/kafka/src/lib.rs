@@ -4,7 +4,7 @@ pub mod admin;
 pub mod append;
 mod consumer;
 mod context;
-mod growth;
+mod delivery;
 pub mod pipelines;
 pub mod reader;
 pub mod registry;

@@ -149,7 +149,7 @@ impl Scan {
     /// [`Error::Kafka`].
     pub fn new(brokers: &str, topic: &str, from: &[(i32, i64)], isolation: Isolation) -> Result<Self, Error> {
         let fault = |source| Error::Kafka { topic: topic.to_owned(), source };
-        let consumer: BaseConsumer<Reading> = config(brokers, isolation).create_with_context(Reading).map_err(fault)?;
+        let consumer: BaseConsumer<Reading> = config(brokers, isolation).create_with_context(Reading::default()).map_err(fault)?;
         let mut assignment = TopicPartitionList::new();
         let (mut until, mut ranges) = (Vec::new(), Vec::new());
         for &(partition, offset) in from {
@@ -242,7 +242,7 @@ fn is_final(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(|code| gone.contains(&code))
 }
 
-fn config(brokers: &str, isolation: Isolation) -> ClientConfig {
+pub(crate) fn config(brokers: &str, isolation: Isolation) -> ClientConfig {
     let mut config = consumer::config(brokers);
     config
         // librdkafka assigns only to a consumer that has a group; nothing joins it or commits to it
@@ -259,14 +259,14 @@ fn config(brokers: &str, isolation: Isolation) -> ClientConfig {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
     const TOPIC: &str = "t";
 
-    pub(super) fn produce(brokers: &str, partition: i32, values: &[&str]) {
+    pub(crate) fn produce(brokers: &str, partition: i32, values: &[&str]) {
         let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
         for value in values {
             producer.send(BaseRecord::to(TOPIC).partition(partition).key("k").payload(*value)).map_err(|(e, _)| e).unwrap();

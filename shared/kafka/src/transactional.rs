@@ -11,7 +11,6 @@ mod spans;
 
 use consume::Membership;
 use produce::Deliveries;
-use quiet::Quiet;
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -28,6 +27,7 @@ use tidemill_stream::task::{Restore, Until};
 use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record, Spans};
 
 use crate::consumer::{self, RECONNECT};
+use crate::delivery::{Delivery, STATISTICS};
 use crate::reader::{self, Isolation, Scan};
 use crate::trace::tracer;
 
@@ -84,7 +84,7 @@ struct Clients {
     producers: [BaseProducer<Deliveries>; 3],
     /// Whose turn it is.
     turn: usize,
-    quiet: Quiet,
+    delivery: Delivery,
     held: BTreeSet<Input>,
 }
 
@@ -163,7 +163,7 @@ impl KafkaBroker {
             .set("max.poll.interval.ms", "600000")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
-            .set("enable.partition.eof", "true")
+            .set("statistics.interval.ms", STATISTICS)
             // on every hop, the first too: librdkafka asks for stable offsets only then
             .set("isolation.level", "read_committed")
             // a full local queue sleeps this long, 1,000 ms by default
@@ -198,27 +198,22 @@ impl KafkaBroker {
 
 impl Broker for KafkaBroker {
     fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Record<'_>) -> bool) -> Result<Polled, Error> {
-        let Clients { consumer, producers, quiet, held, .. } = self.clients.as_mut().ok_or_else(not_connected)?;
+        let Clients { consumer, producers, delivery, held, .. } = self.clients.as_mut().ok_or_else(not_connected)?;
         // what they have to say while nothing is written: that a broker went away
         producers.iter().for_each(|producer| producer.poll(Duration::ZERO));
         // in whole milliseconds: the client spins through what is left of one
         let mut wait = whole_millis(wait);
-        let deadline = Instant::now() + wait;
         let mut polled = Polled::default();
         let mut shut_out = None;
-        let mut delivered = false;
         loop {
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
-                    delivered = true;
-                    if !each(&record(&message, consumer.context().index_of(message.topic()), traceparent(&message))) {
+                    let record = record(&message, consumer.context().index_of(message.topic()), traceparent(&message));
+                    delivery.record(Input { partition: record.partition, topic: record.topic });
+                    if !each(&record) {
                         break;
                     }
                     wait = Duration::ZERO;
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    delivered = true;
-                    wait = if wait.is_zero() { wait } else { whole_millis(deadline.saturating_duration_since(Instant::now())) };
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
                     shut_out = Some(error);
@@ -236,10 +231,10 @@ impl Broker for KafkaBroker {
             }
         }
         polled.rebalanced = consumer.context().take_changed();
-        if delivered || polled.rebalanced {
-            quiet.broken();
+        if polled.rebalanced {
+            delivery.restart();
         } else if shut_out.is_none() {
-            quiet.check(consumer, held)?;
+            quiet::check(consumer, delivery, held)?;
         }
         shut_out.map_or(Ok(polled), |error| Err(self.rivalled(&error)))
     }
@@ -285,8 +280,11 @@ impl Broker for KafkaBroker {
     }
 
     fn hold(&mut self, inputs: &BTreeSet<Input>) -> Result<(), Error> {
-        let partitions = |inputs: &mut dyn Iterator<Item = &Input>| self.partitions(inputs.map(|input| (*input, 0, "")));
         let Clients { consumer, held, .. } = self.clients()?;
+        if inputs == held {
+            return Ok(());
+        }
+        let partitions = |inputs: &mut dyn Iterator<Item = &Input>| self.partitions(inputs.map(|input| (*input, 0, "")));
         let (stop, go) = (partitions(&mut inputs.difference(held))?, partitions(&mut held.difference(inputs))?);
         consumer.pause(&stop).and_then(|()| consumer.resume(&go)).map_err(rebuild)?;
         self.clients.as_mut().ok_or_else(not_connected)?.held.clone_from(inputs);
@@ -370,7 +368,7 @@ impl Broker for KafkaBroker {
             self.consumer_config().create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
         let topics: Vec<&str> = self.settings.inputs.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(rebuild)?;
-        self.clients = Some(Clients { consumer, producers, turn: 0, quiet: Quiet::new(), held: BTreeSet::new() });
+        self.clients = Some(Clients { consumer, producers, turn: 0, delivery: Delivery::new(), held: BTreeSet::new() });
         Ok(())
     }
 }

@@ -46,8 +46,6 @@ pub struct Runner<B, S: Stage> {
     outputs: Outputs,
     batch: Batch,
     watch: Watch,
-    /// Inputs that are held back.
-    held: BTreeSet<Input>,
     /// When each input topic brought its last record.
     heard: Vec<i64>,
     next_tick: i64,
@@ -85,7 +83,6 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     pub fn new(broker: B, stage: S, limits: Limits, clock: Box<dyn Fn() -> i64 + Send>, stats: Arc<Stats>) -> Self {
         Self {
             watch: Watch::new(broker.spans(), broker.topics()),
-            held: BTreeSet::new(),
             heard: vec![i64::MIN; broker.topics()],
             broker,
             stage,
@@ -248,19 +245,12 @@ impl<B: Broker, S: Stage> Runner<B, S> {
 
     /// Holds back what has been read too far ahead, as long as the other topics bring something.
     fn balance(&mut self) -> Result<(), Error> {
-        let mut ahead =
-            self.slots.iter_mut().filter_map(|(partition, slot)| Some(Input { partition: *partition, topic: slot.task.ahead()? }));
-        let mut held = BTreeSet::new();
-        if let Some(first) = ahead.next() {
-            let since = (self.clock)() - SILENT;
-            let others_bring = |input: &Input| self.heard.iter().enumerate().any(|(topic, at)| topic != input.topic && *at > since);
-            held.extend(std::iter::once(first).chain(ahead).filter(others_bring));
-        }
-        if held != self.held {
-            self.broker.hold(&held)?;
-            self.held = held;
-        }
-        Ok(())
+        let since = (self.clock)() - SILENT;
+        let others_bring = |topic| self.heard.iter().enumerate().any(|(other, at)| other != topic && *at > since);
+        let slots = self.slots.iter_mut();
+        let ahead = slots.filter_map(|(partition, slot)| Some(Input { partition: *partition, topic: slot.task.ahead()? }));
+        let held = ahead.filter(|input| others_bring(input.topic)).collect();
+        self.broker.hold(&held)
     }
 
     /// Lets partitions that have rested long enough go on from where they stopped.
@@ -271,7 +261,6 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         for slot in self.slots.values_mut() {
             slot.resting = None;
         }
-        self.held.clear();
         let offsets = self.slots.iter().flat_map(|(partition, slot)| inputs(*partition, &slot.next)).collect();
         self.broker.resume(&offsets)
     }
@@ -348,7 +337,6 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             )));
         }
         self.slots.retain(|partition, _| stands.contains_key(partition));
-        self.held.clear();
         let mut offsets = BTreeMap::new();
         for (partition, stands) in stands {
             offsets.extend(inputs(partition, &self.resync_partition(partition, &stands)?));

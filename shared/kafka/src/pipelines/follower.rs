@@ -1,16 +1,9 @@
 //! Follows the applied pipelines for as long as a service lives.
 
 use super::{Change, Decoder, Error};
-use crate::consumer;
-use crate::context::Reading;
-use crate::growth::Growth;
+use crate::admin;
+use crate::reader::{self, Follow, Record};
 use crate::registry::Blocking;
-use rdkafka::ClientConfig;
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::Offset;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +16,6 @@ use tokio::sync::watch;
 const POLL: Duration = Duration::from_millis(100);
 /// Between two attempts when the broker, the topic or the registry is not there.
 const PAUSE: Duration = Duration::from_millis(500);
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is applied, as far as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -69,7 +61,7 @@ impl Drop for Follower {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // the thread ends within POLL or TIMEOUT; a panic in it was reported when it happened
+            // the thread ends within POLL, or when the broker has answered; a panic in it was reported when it happened
             let _ = thread.join();
         }
     }
@@ -84,54 +76,38 @@ struct Reader {
 
 impl Reader {
     fn run(mut self) {
+        let topic = Control::Pipelines.name();
+        let mut said = false;
         while !self.stopped() {
-            if let Err(error) = self.follow() {
-                tracing::warn!(%error, "the applied pipelines cannot be read for now");
-                self.pause();
+            match Follow::new(&self.brokers, topic) {
+                Ok(follow) => {
+                    if let Err(error) = self.follow(follow) {
+                        tracing::warn!(%error, "reading the applied pipelines anew");
+                    }
+                }
+                Err(reader::Error::Admin(admin::Error::NoTopic(_))) if said => {}
+                Err(reader::Error::Admin(admin::Error::NoTopic(_))) => {
+                    said = true;
+                    tracing::info!("{topic} does not exist yet: waiting for the first `tidemill apply`");
+                }
+                Err(error) => tracing::warn!(%error, "the applied pipelines cannot be read for now"),
             }
+            self.pause();
         }
     }
 
-    /// Reads from the beginning until told to stop.
-    fn follow(&mut self) -> Result<(), Error> {
-        let topic = Control::Pipelines.name();
-        let fault = |source| Error::Kafka { doing: "read tidemill.pipelines", source };
-        let consumer = config(&self.brokers).create_with_context::<_, BaseConsumer<_>>(Reading).map_err(fault)?;
-        let mut said = false;
-        while !exists(&consumer).map_err(fault)? {
-            if !std::mem::replace(&mut said, true) {
-                tracing::info!("{topic} does not exist yet: waiting for the first `tidemill apply`");
-            }
-            self.pause();
-            if self.stopped() {
-                return Ok(());
-            }
-        }
-        let mut assignment = TopicPartitionList::new();
-        assignment.add_partition_offset(topic, 0, Offset::Beginning).map_err(fault)?;
-        consumer.assign(&assignment).map_err(fault)?;
+    /// Reads until told to stop.
+    fn follow(&mut self, mut follow: Follow) -> Result<(), reader::Error> {
         // built anew, so that what was removed while nobody looked is gone
         let mut applied = Applied::default();
-        let mut growth = Growth::new();
         while !self.stopped() {
-            match consumer.poll(POLL) {
-                None => {
-                    if let Some(partition) = growth.undelivered(&consumer, [(topic, 0)].into_iter()) {
-                        tracing::warn!("{partition} grows, but nothing of it is delivered: making the client anew");
-                        return Ok(());
-                    }
-                    continue;
-                }
-                Some(Ok(message)) => self.take(&message, &mut applied),
-                Some(Err(KafkaError::PartitionEOF(_))) => applied.caught_up = true,
-                Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => return Err(fault(source)),
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "the client reconnects");
-                    continue;
-                }
+            let record = follow.next(POLL)?;
+            let came = record.is_some();
+            if let Some(record) = record {
+                self.take(&record, &mut applied);
             }
-            growth.delivered();
-            if applied.caught_up {
+            if follow.has_caught_up() && (came || !applied.caught_up) {
+                applied.caught_up = true;
                 self.sender.send_if_modified(|state| {
                     let changed = *state != applied;
                     state.clone_from(&applied);
@@ -142,9 +118,9 @@ impl Reader {
         Ok(())
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>, applied: &mut Applied) {
+    fn take(&mut self, record: &Record<'_>, applied: &mut Applied) {
         while !self.stopped() {
-            match self.decoder.decode(message.offset(), message.key(), message.payload()) {
+            match self.decoder.decode(record.offset(), record.key(), record.payload()) {
                 Ok(Change::Applied(pipeline)) => {
                     applied.pipelines.insert(pipeline.pipeline.clone(), Arc::new(pipeline));
                 }
@@ -171,20 +147,4 @@ impl Reader {
             thread::park_timeout(PAUSE);
         }
     }
-}
-
-fn exists(consumer: &BaseConsumer<Reading>) -> Result<bool, KafkaError> {
-    let metadata = consumer.fetch_metadata(Some(Control::Pipelines.name()), TIMEOUT)?;
-    Ok(metadata.topics().iter().any(|t| t.error().is_none() && !t.partitions().is_empty()))
-}
-
-fn config(brokers: &str) -> ClientConfig {
-    let mut config = consumer::config(brokers);
-    config
-        // librdkafka assigns only to a consumer that has a group; nothing joins it or commits to it
-        .set("group.id", "tidemill.pipelines")
-        .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", "earliest")
-        .set("isolation.level", "read_committed");
-    config
 }

@@ -2,13 +2,14 @@
 
 use super::{Error, Record, is_final};
 use crate::context::Reading;
-use crate::growth::Growth;
+use crate::delivery::{Delivery, STATISTICS};
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
 use std::time::Duration;
+use tidemill_stream::Input;
 
 /// What a poll brought.
 pub(super) enum Polled<'a> {
@@ -26,14 +27,15 @@ pub(super) struct Standing {
     /// Where each partition goes on.
     next: Vec<Offset>,
     consumer: BaseConsumer<Reading>,
-    growth: Growth,
+    delivery: Delivery,
 }
 
 impl Standing {
     /// Begins at `next`, an offset for each partition of `topic`.
-    pub(super) fn new(config: ClientConfig, topic: &str, next: Vec<Offset>) -> Result<Self, Error> {
+    pub(super) fn new(mut config: ClientConfig, topic: &str, next: Vec<Offset>) -> Result<Self, Error> {
+        config.set("statistics.interval.ms", STATISTICS);
         let consumer = consumer(&config, topic, &next).map_err(|source| Error::Kafka { topic: topic.to_owned(), source })?;
-        Ok(Self { config, topic: topic.to_owned(), next, consumer, growth: Growth::new() })
+        Ok(Self { config, topic: topic.to_owned(), next, consumer, delivery: Delivery::new() })
     }
 
     /// What comes next within `patience`.
@@ -41,37 +43,43 @@ impl Standing {
     /// # Errors
     /// [`Error::Kafka`] when the client is unusable or an offset is gone. After any other error it reconnects by itself.
     pub(super) fn poll(&mut self, patience: Duration) -> Result<Polled<'_>, Error> {
-        let partitions = (0..).zip(&self.next).map(|(partition, _)| (self.topic.as_str(), partition));
-        if let Some(partition) = self.growth.undelivered(&self.consumer, partitions) {
-            tracing::warn!("{partition} grows, but nothing of it is delivered: making the client anew");
-            match consumer(&self.config, &self.topic, &self.next) {
-                Ok(consumer) => self.consumer = consumer,
-                Err(error) => tracing::warn!(%error, "a client could not be made"),
-            }
-            self.growth.delivered();
-        }
-        let Self { topic, next, consumer, growth, .. } = self;
+        self.replace_if_stuck();
+        let Self { topic, next, consumer, delivery, .. } = self;
         match consumer.poll(patience) {
             Some(Ok(message)) => {
                 let record = Record(message);
                 if let Some(next) = usize::try_from(record.partition()).ok().and_then(|p| next.get_mut(p)) {
                     *next = Offset::Offset(record.offset() + 1);
                 }
-                growth.delivered();
+                delivery.record(input(record.partition()));
                 Ok(Polled::Record(record))
             }
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                growth.delivered();
-                Ok(Polled::End(partition))
-            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Polled::End(partition)),
             Some(Err(source)) if is_final(&source) => Err(Error::Kafka { topic: topic.clone(), source }),
             Some(Err(_)) | None => Ok(Polled::Nothing),
         }
     }
+
+    fn replace_if_stuck(&mut self) {
+        let Self { config, topic, next, consumer, delivery } = self;
+        let partitions = (0..).zip(&*next).map(|(partition, _)| input(partition));
+        let Some(what) = delivery.missing(consumer, &consumer.context().fetched, |_| topic.as_str(), partitions) else { return };
+        tracing::warn!("{what}: making the client anew");
+        match self::consumer(config, topic, next) {
+            Ok(another) => *consumer = another,
+            Err(error) => tracing::warn!(%error, "a client could not be made"),
+        }
+        delivery.restart();
+    }
+}
+
+/// A partition of the only topic.
+fn input(partition: i32) -> Input {
+    Input { partition, topic: 0 }
 }
 
 fn consumer(config: &ClientConfig, topic: &str, next: &[Offset]) -> Result<BaseConsumer<Reading>, KafkaError> {
-    let consumer: BaseConsumer<Reading> = config.create_with_context(Reading)?;
+    let consumer: BaseConsumer<Reading> = config.create_with_context(Reading::default())?;
     let mut assignment = TopicPartitionList::with_capacity(next.len());
     for (partition, offset) in (0..).zip(next) {
         assignment.add_partition_offset(topic, partition, *offset)?;
@@ -93,7 +101,7 @@ mod tests {
         cluster.create_topic("t", 2, 1).unwrap();
         let brokers = cluster.bootstrap_servers();
         let mut reader = Standing::new(config(&brokers, Isolation::ReadCommitted), "t", vec![Offset::Beginning; 2]).unwrap();
-        reader.growth = Growth::asking_after(Duration::ZERO);
+        reader.delivery = Delivery::looking(Duration::ZERO);
         let mut next = |told: &dyn Fn(&BaseConsumer<Reading>)| {
             loop {
                 match reader.poll(Duration::from_secs(20)).unwrap() {

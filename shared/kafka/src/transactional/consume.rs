@@ -4,11 +4,13 @@
 //! which their restored state goes on, so that no record is fetched before.
 
 use crate::context::{log_error, log_line};
+use crate::delivery::Fetched;
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use tidemill_stream::Input;
 pub(super) struct Membership {
     inputs: Vec<String>,
     state: Mutex<State>,
+    pub(super) fetched: Fetched,
 }
 
 #[derive(Default)]
@@ -31,7 +34,11 @@ struct State {
 impl Membership {
     /// Of a member that reads the topics `inputs`, before it has joined.
     pub(super) fn new(inputs: &[String]) -> Self {
-        Self { inputs: inputs.to_vec(), state: Mutex::new(State { waiting: Some(Instant::now()), ..State::default() }) }
+        Self {
+            inputs: inputs.to_vec(),
+            state: Mutex::new(State { waiting: Some(Instant::now()), ..State::default() }),
+            fetched: Fetched::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -68,6 +75,10 @@ impl Membership {
 }
 
 impl ClientContext for Membership {
+    fn stats(&self, statistics: Statistics) {
+        self.fetched.take(statistics);
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log_line(level, facility, message);
     }
