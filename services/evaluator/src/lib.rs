@@ -38,7 +38,7 @@ use tidemill_service::metrics::Labels;
 use tidemill_service::{Context, Service};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::Until;
-use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
+use tidemill_stream::{Committed, Error, Limits, Linger, Restore, Stage};
 use tidemill_task_sets::{Applied, RawSchemas, TaskSet, WriterSchemas, lookup, supervise};
 use vault::Artefacts;
 
@@ -85,7 +85,7 @@ impl Service for Evaluator {
             let Some(counting) = applied.pipeline.learning.labels.clone() else { return Ok(Vec::new()) };
             let stage = EvaluatorStage::new(applied, counting, &registry, room.clone(), labels.clone())?;
             let settings = stage.settings(&brokers, instance, fault);
-            let limits = Limits { linger: PATIENCE, ..Limits::default() };
+            let limits = Limits { linger: Linger::Fixed(PATIENCE), ..Limits::default() };
             let join = TaskSet::new(STAGE, KafkaBroker::new(settings), stage, limits, clock.clone());
             Ok([join].into_iter().chain(observers.of(&applied.pipeline)?).collect())
         };

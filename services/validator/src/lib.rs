@@ -26,7 +26,7 @@ use tidemill_pipeline::Pipeline;
 use tidemill_service::{Context, Service};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::Until;
-use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
+use tidemill_stream::{Committed, Error, Limits, Linger, Restore, Stage};
 use tidemill_task_sets::{Applied, RawSchemas, TaskSet, WriterSchemas, lookup, supervise};
 
 /// The stage's name, as it is in `from` and in the group.
@@ -51,7 +51,13 @@ impl Service for Validator {
             let pipeline = applied.pipeline.clone();
             let settings = settings(&pipeline, &brokers, instance, fault);
             let stage = ValidatorStage::new(pipeline, &registry)?;
-            Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits { linger: PACE, ..Limits::default() }, clock.clone())])
+            Ok(vec![TaskSet::new(
+                STAGE,
+                KafkaBroker::new(settings),
+                stage,
+                Limits { linger: Linger::Fixed(PACE), ..Limits::default() },
+                clock.clone(),
+            )])
         };
         supervise(&context, follower, Box::new(make))?;
         Ok(axum::Router::new())

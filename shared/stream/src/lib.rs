@@ -17,6 +17,7 @@ compile_error!("fault-injection breaks exactly-once on purpose and is refused in
 pub mod broker;
 pub mod error;
 pub mod fault;
+pub mod limits;
 pub mod memory;
 pub mod metadata;
 pub mod outputs;
@@ -27,9 +28,10 @@ pub mod task;
 
 pub use broker::{Broker, Committed, Delivered, Input, Polled, Record};
 pub use error::Error;
+pub use limits::{Limits, Linger};
 pub use metadata::Metadata;
 pub use outputs::{Output, Outputs};
-pub use runner::{Limits, Runner};
+pub use runner::Runner;
 pub use spans::{Spans, Traceparent};
 pub use stats::Stats;
 pub use task::{Restore, Stage, Task};

@@ -2,33 +2,11 @@
 
 use crate::spans::Watch;
 use crate::task::{Restore, Stage};
-use crate::{Broker, Committed, Error, Input, Metadata, Outputs, Stats, Task};
+use crate::{Broker, Committed, Error, Input, Limits, Linger, Metadata, Outputs, Stats, Task};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-
-/// When a batch closes, and how long the loop waits.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Input records in a transaction, at most.
-    pub records: usize,
-    /// Output bytes after which a transaction takes no more input.
-    pub bytes: usize,
-    /// Microseconds that the first record of a batch waits for company. A transaction costs the broker the same for
-    /// one record as for a hundred, and at a few thousand events a second it is the broker that is short of time. The
-    /// default covers the moment between the first and the last partition of an upstream's transaction; the pace is for
-    /// the line's first stage to set, which then leaves the others time to be ready when the next transaction comes.
-    pub linger: i64,
-    /// Microseconds that a partition rests when something it needs is away.
-    pub retry: i64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { records: 8_000, bytes: 8 << 20, linger: 5_000, retry: 500_000 }
-    }
-}
 
 /// Microseconds between two ticks.
 const TICK: i64 = 100_000;
@@ -74,6 +52,8 @@ struct Batch {
     records: usize,
     /// When its first record was processed.
     opened: Option<i64>,
+    /// Partitions that have brought something.
+    brought: BTreeSet<i32>,
     /// The last poll stopped because the batch was full, not because nothing more was at hand.
     full: bool,
 }
@@ -216,6 +196,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
                 Ok(()) => {
                     slot.next[record.topic] = record.offset + 1;
                     batch.opened.get_or_insert(now);
+                    batch.brought.insert(record.partition);
                     batch.records += 1;
                 }
                 Err(Error::Unavailable(why)) => {
@@ -267,12 +248,15 @@ impl<B: Broker, S: Stage> Runner<B, S> {
 
     /// Nobody waits for a batch that writes nothing: it may gather for longer, and spares the broker transactions.
     fn linger(&self) -> i64 {
-        if self.outputs.is_empty() { self.limits.linger.max(TICK) } else { self.limits.linger }
+        let (Linger::Fixed(linger) | Linger::UntilWhole(linger)) = self.limits.linger;
+        if self.outputs.is_empty() { linger.max(TICK) } else { linger }
     }
 
     fn batch_is_due(&self, now: i64) -> bool {
-        let lingered = self.batch.opened.is_some_and(|opened| now - opened >= self.linger());
-        self.batch.full || lingered || (self.batch.records == 0 && !self.outputs.is_empty())
+        let Batch { records, opened, brought, full } = &self.batch;
+        let is_whole = matches!(self.limits.linger, Linger::UntilWhole(_)) && brought.len() >= self.slots.len();
+        let has_lingered = opened.is_some_and(|opened| now - opened >= self.linger());
+        *full || has_lingered || (!self.outputs.is_empty() && (is_whole || *records == 0))
     }
 
     /// Commits the open batch: outputs, then offsets with metadata of every owned partition, so that

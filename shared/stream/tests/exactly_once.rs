@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use tidemill_stream::memory::{Cluster, MemoryBroker};
 use tidemill_stream::task::Until;
-use tidemill_stream::{Committed, Delivered, Error, Limits, Outputs, Record, Restore, Runner, Stage, Stats, Task};
+use tidemill_stream::{Committed, Delivered, Error, Limits, Linger, Outputs, Record, Restore, Runner, Stage, Stats, Task};
 
 /// Two topics that are read as one: who owns a partition owns it in both.
 const INPUTS: [&str; 2] = ["in", "more"];
@@ -93,14 +93,14 @@ impl Stage for Numberer {
 type Loop = Runner<MemoryBroker, Numberer>;
 
 fn member(cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
-    member_by(40_000, cluster, name, batch)
+    member_by(40_000, Linger::Fixed(120_000), cluster, name, batch)
 }
 
 /// A member whose clock goes on by `step` microseconds each time that it is looked at.
-fn member_by(step: i64, cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
+fn member_by(step: i64, linger: Linger, cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
     let now = AtomicI64::new(0);
     let clock = Box::new(move || now.fetch_add(step, Ordering::Relaxed));
-    let limits = Limits { records: batch, linger: 120_000, ..Limits::default() };
+    let limits = Limits { records: batch, linger, ..Limits::default() };
     let broker = MemoryBroker::new(cluster.clone(), name, &INPUTS, &["out", "notes"]);
     let mut runner = Runner::new(broker, Numberer, limits, clock, Arc::new(Stats::default()));
     runner.recover(Error::Rebuild("start".into()), &|| false).unwrap();
@@ -214,7 +214,7 @@ fn a_member_that_has_not_heard_its_assignment_commits_nothing() {
 fn an_input_waits_for_the_other_as_long_as_that_brings_something() {
     let cluster = Arc::new(Mutex::new(Cluster::default()));
     rebalance(&cluster, true, true);
-    let mut member = member_by(10_000, &cluster, "a", 1);
+    let mut member = member_by(10_000, Linger::Fixed(120_000), &cluster, "a", 1);
     let publish = |input: usize, n: u8| (0..n).for_each(|_| cluster.lock().unwrap().publish(INPUTS[input], 0, b"k", b""));
     publish(1, 1);
     (0..4).for_each(|_| turn(&mut member));
@@ -227,4 +227,26 @@ fn an_input_waits_for_the_other_as_long_as_that_brings_something() {
     assert!(both.clone().all(|upto| read(upto, 0) <= read(upto, 1) + AHEAD + 1), "{order:?}");
     assert!(both.count() > 11, "{order:?}");
     assert_eq!(order.len(), 31, "the rest comes when the other brings nothing more");
+}
+
+#[test]
+fn a_batch_of_all_partitions_waits_for_nobody_if_it_may() {
+    // turns until a record of each of these partitions is visible
+    let turns = |linger: Linger, partitions: &[i32]| {
+        let cluster = Arc::new(Mutex::new(Cluster::default()));
+        rebalance(&cluster, true, true);
+        let mut member = member_by(1_000, linger, &cluster, "a", 100);
+        (0..4).for_each(|_| turn(&mut member));
+        partitions.iter().for_each(|partition| cluster.lock().unwrap().publish(INPUTS[0], *partition, b"k", b""));
+        let visible = |partition: i32| cluster.lock().unwrap().visible("out", partition, 0).len();
+        (1..100).find(|_| {
+            turn(&mut member);
+            partitions.iter().all(|partition| visible(*partition) == 1)
+        })
+    };
+    assert_eq!(turns(Linger::UntilWhole(20_000), &[0, 1]), Some(1));
+    let alone = turns(Linger::UntilWhole(20_000), &[0]);
+    assert!(alone.is_some_and(|turns| turns > 3), "a partition may follow: {alone:?}");
+    let paced = turns(Linger::Fixed(20_000), &[0, 1]);
+    assert!(paced.is_some_and(|turns| turns > 3), "the pace is kept: {paced:?}");
 }
