@@ -48,7 +48,7 @@ pub struct Args {
     /// Append the ids of acknowledged events to this file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     acks: Option<PathBuf>,
-    /// Connections; events of one key keep to one of them, and so to their order
+    /// Connections at most; events of one partition keep to one of them, and so to their order
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     connections: u16,
     /// Events in a request at most

@@ -18,6 +18,8 @@ pub struct Shape {
     pub time: usize,
     /// Slots of the first entity's key.
     pub key: Vec<usize>,
+    /// Partitions of the topic that events go to.
+    pub partitions: u32,
 }
 
 impl Shape {
@@ -29,6 +31,7 @@ impl Shape {
             id: pipeline.source.id,
             time: pipeline.source.time,
             key: pipeline.hops.first().map(|hop| hop.key.clone()).unwrap_or_default(),
+            partitions: pipeline.source.partitions,
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct Job {
     pub destination: Destination,
     /// How fast.
     pub pace: Pace,
-    /// Connections; events of one first-entity key go by one of them.
+    /// Connections at most; all events of a partition go by one of them.
     pub connections: usize,
     /// Records in a request at most.
     pub max_records: usize,
@@ -78,6 +78,13 @@ pub enum Error {
     Panic(#[from] tokio::task::JoinError),
 }
 
+/// As many lanes as `connections` allows such that each partition has one: events of a partition that come by several arrive
+/// out of order, and at a hundred days a minute a moment's delay of one lane makes them late.
+fn lanes_for(partitions: u32, connections: usize) -> u32 {
+    // by the same hash, so a divisor
+    (1..=partitions).rev().find(|lanes| partitions.is_multiple_of(*lanes) && *lanes as usize <= connections).unwrap_or(1)
+}
+
 impl Job {
     /// Publishes, counting in `tally` while it goes on.
     ///
@@ -86,6 +93,10 @@ impl Job {
     /// delivered is told by the report.
     pub async fn run(self, tally: Arc<Tally>) -> Result<Report, Error> {
         let encoder = Encoder::new(&self.shape);
+        let partitions = match &self.destination {
+            Destination::Http(_) => self.shape.partitions,
+            Destination::Kafka(topics) => topics.partitions(),
+        };
         let client = Arc::new(match self.destination {
             Destination::Http(endpoint) => Client::Http(Http::new(&endpoint)?),
             Destination::Kafka(topics) => Client::Kafka(Box::new(Kafka::new(*topics)?)),
@@ -95,7 +106,7 @@ impl Job {
 
         let mut lanes = JoinSet::new();
         let mut outlets = Vec::new();
-        for _ in 0..self.connections.max(1) {
+        for _ in 0..lanes_for(partitions, self.connections) {
             let (queue, batches) = channel(QUEUE);
             outlets.push(Outlet::new(queue));
             let (client, tally, acks) = (client.clone(), tally.clone(), acks.clone());
@@ -135,5 +146,24 @@ impl Job {
             writer.await?.map_err(|why| Error::Acks { path: self.acks.unwrap_or_default(), why })?;
         }
         Ok(Report::new(&tally, elapsed, failure))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lanes_for;
+    use std::collections::BTreeMap;
+    use tidemill_events::partition::partition_of;
+
+    #[test]
+    fn a_partition_has_one_lane() {
+        for (partitions, connections, lanes) in [(1, 4, 1), (4, 4, 4), (4, 3, 2), (6, 4, 3), (7, 4, 1), (12, 64, 12), (3, 0, 1)] {
+            assert_eq!(lanes_for(partitions, connections), lanes);
+            let mut lane_of = BTreeMap::new();
+            for key in 0..1_000u32 {
+                let of = |n| partition_of(key.to_string().as_bytes(), n);
+                assert_eq!(*lane_of.entry(of(partitions)).or_insert(of(lanes)), of(lanes));
+            }
+        }
     }
 }

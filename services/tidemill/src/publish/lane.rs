@@ -1,4 +1,4 @@
-//! One connection: its batches are delivered one after the other, so that events of one key, which all go
+//! One connection: its batches are delivered one after the other, so that events of one partition, which all go
 //! by one lane, never overtake each other.
 
 use super::acks::Acks;

@@ -52,7 +52,7 @@ fn job(url: &str, count: i64) -> Job {
     let schema = RecordSchema::parse(SCHEMA).unwrap();
     Job {
         source: Box::new(Payments { next: 0, count }),
-        shape: Shape { schema, id: 0, time: 1, key: vec![2] },
+        shape: Shape { schema, id: 0, time: 1, key: vec![2], partitions: 3 },
         labels_delay: None,
         destination: Destination::Http(Endpoint { url: url.into(), token: ingestor::TOKEN.into(), pipeline: "payments".into() }),
         pace: Pace::Max,
