@@ -26,6 +26,7 @@ pub struct Kill {
 /// Kills one service after the other.
 pub struct Killer<'a> {
     random: ChaCha8Rng,
+    among: &'static [Service],
     services: &'a mut Services,
     progress: &'a Progress,
     /// What has been done so far.
@@ -39,10 +40,10 @@ struct Waiting {
 }
 
 impl<'a> Killer<'a> {
-    /// One that makes the same choices for the same `seed`.
+    /// One that kills `among` these, and makes the same choices for the same `seed`.
     #[must_use]
-    pub fn new(seed: u64, services: &'a mut Services, progress: &'a Progress) -> Self {
-        Self { random: ChaCha8Rng::seed_from_u64(seed), services, progress, kills: Vec::new() }
+    pub fn new(seed: u64, among: &'static [Service], services: &'a mut Services, progress: &'a Progress) -> Self {
+        Self { random: ChaCha8Rng::seed_from_u64(seed), among, services, progress, kills: Vec::new() }
     }
 
     /// Kills one service (in one of four rounds two at the same moment), starts it again at once, and waits until it
@@ -95,7 +96,7 @@ impl<'a> Killer<'a> {
     }
 
     fn victims(&mut self) -> Vec<Service> {
-        let mut left = Service::ALL.to_vec();
+        let mut left = self.among.to_vec();
         let count = if self.random.next_u32().is_multiple_of(4) { 2 } else { 1 };
         (0..count).map(|_| left.swap_remove(self.random.next_u32() as usize % left.len())).collect()
     }

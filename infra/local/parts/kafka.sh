@@ -5,7 +5,8 @@ kafka_version=4.2.1
 
 kafka_title() { echo "Kafka $kafka_version"; }
 kafka_ports() { echo "kafka kafka_controller"; }
-kafka_seconds() { echo 60; }
+# five seconds where the disk is free; where others use it, syncs of its first records have taken a minute
+kafka_seconds() { echo 180; }
 kafka_mark() { echo "kafka.Kafka $RUN_DIR/kafka.conf"; }
 
 kafka_libs() { echo "$CACHE_DIR/kafka-$kafka_version-$(hash_of "$INFRA_DIR/kafka/pom.xml" "$INFRA_DIR/kafka/libs.sha256")"; }

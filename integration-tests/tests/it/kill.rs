@@ -26,7 +26,7 @@ const KILLS: usize = 20;
 const PACE: Duration = Duration::from_secs(3);
 /// The publication lasts as long as the faults: about a hundred seconds.
 const RATE: &str = "900/s";
-/// How long a service may take to go on after it was killed, and the whole line after its broker was.
+/// How long a service may take to go on after it was killed, and the whole line after its broker is back.
 const RECOVERY: Duration = Duration::from_secs(10);
 const BROKER_RECOVERY: Duration = Duration::from_secs(30);
 /// How long what was held up may take to drain.
@@ -66,13 +66,14 @@ fn inject(stack: &Stack, pipeline: &Pipeline) -> Injector {
     Injector::start(&stack.environment, raw, PARTITIONS, hostile, HOSTILE, 5).unwrap()
 }
 
-/// Kills the broker, starts it again, and waits until every stage goes on and predictions flow. Tells how long that took.
+/// Kills the broker, starts it again, and waits until every stage goes on and predictions flow. Tells how long that took
+/// once the broker was back.
 fn break_broker(environment: &Environment, watch: &Watch, progress: &Progress) -> Duration {
     let before = Service::ALL.map(|service| (service, progress.of(service).unwrap()));
-    let begin = Instant::now();
     kill_broker(environment).unwrap();
     let seen = watch.records();
     start_broker(environment).unwrap();
+    let begin = Instant::now();
     for (service, before) in before {
         until_holds(&format!("{} goes on after the broker's death", service.name()), Duration::from_secs(90), || {
             progress.has_moved(service, &before)
@@ -92,7 +93,7 @@ fn report(kills: &[Kill], broker: Duration) {
     let (median, longest) = (percentile(&times, 0.5), percentile(&times, 1.0));
     say(format!("{} kills: median {}, longest {}; broker {}", kills.len(), seconds(median), seconds(longest), seconds(broker)));
     assert!(longest <= RECOVERY, "a service took {longest:?} to go on");
-    assert!(broker <= BROKER_RECOVERY, "after the broker's death it took {broker:?}");
+    assert!(broker <= BROKER_RECOVERY, "after the broker was back it took {broker:?}");
 }
 
 /// What was not hostile was rejected as a duplicate at most: the publisher sends again what was not acknowledged.
@@ -167,7 +168,7 @@ fn nothing_is_lost_or_doubled_whatever_is_killed() {
     until_holds("predictions flow", Duration::from_secs(60), || Ok(watch.records() > 0)).unwrap();
 
     let progress = Progress::new(&stack.environment, &pipeline, &ENTITIES).unwrap();
-    let mut killer = Killer::new(seed, &mut stack.services, &progress);
+    let mut killer = Killer::new(seed, &Service::ALL, &mut stack.services, &progress);
     let mut rounds_until = |kills: usize| {
         while killer.kills.len() < kills {
             killer.round(PACE).unwrap();
