@@ -74,6 +74,12 @@ impl Intake {
         Ok(Self { reader: Reader::new(shape.schema.clone()), writer, shape })
     }
 
+    /// Partitions of the topic that the records go to.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.shape.partitions
+    }
+
     /// The topic that the records go to.
     #[must_use]
     pub fn topic(&self) -> &str {

@@ -18,7 +18,7 @@ pub struct Shape {
     pub time: usize,
     /// Slots of the first entity's key.
     pub key: Vec<usize>,
-    /// Partitions of the topic that events go to.
+    /// Partitions of `<p>.raw`.
     pub partitions: u32,
 }
 

@@ -24,7 +24,6 @@ pub struct Topics {
     /// Events go as they are, in JSON.
     as_json: bool,
     labels: Intake,
-    partitions: u32,
 }
 
 impl Topics {
@@ -43,19 +42,17 @@ impl Topics {
             let partitions = partitions.with_context(|| format!("there is no topic `{}`, the upstream's own", upstream.topic))?;
             (events.topic, events.partitions) = (upstream.topic.clone(), u32::try_from(partitions)?);
         }
-        let partitions = events.partitions;
         Ok(Self {
             brokers: cluster.brokers.clone(),
             events: Intake::new(events)?,
             as_json: pipeline.source.upstream.as_ref().is_some_and(|u| u.format == Format::Json),
             labels: Intake::new(labels_shape(&source, id(PerPipeline::Labels)?)?)?,
-            partitions,
         })
     }
 
     /// Partitions of the topic that events go to.
     pub(super) fn partitions(&self) -> u32 {
-        self.partitions
+        self.events.partitions()
     }
 }
 
@@ -123,7 +120,7 @@ mod tests {
         let source = Source::from(&pipeline);
         let events = tidemill_ingestor::intake::Shape { topic: topic.into(), partitions: 7, ..events_shape(&source, 3) };
         let labels = Intake::new(labels_shape(&source, 4).unwrap()).unwrap();
-        let topics = Topics { brokers: "127.0.0.1:1".into(), events: Intake::new(events).unwrap(), as_json, labels, partitions: 7 };
+        let topics = Topics { brokers: "127.0.0.1:1".into(), events: Intake::new(events).unwrap(), as_json, labels };
         (Kafka::new(topics).unwrap(), pipeline)
     }
 
