@@ -25,7 +25,9 @@ run_step "installing what is missing" "$LOCAL_DIR/install.sh"
 build_path
 run_step "building services" "$LOCAL_DIR/build.sh" --profile release
 run_step "building the benchmark" cargo build --release --locked -p tidemill-integration-tests --bin bench
-run_step "building the Handbook's example" cargo build --release --locked -p tidemill-trainer --example handbook
+case " $* " in
+  *" handbook "*) run_step "building the Handbook's example" cargo build --release --locked -p tidemill-trainer --example handbook ;;
+esac
 settle_disk
 
 "$LOCAL_DIR/down.sh" --home "$HOME_DIR" --wipe
