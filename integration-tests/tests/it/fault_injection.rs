@@ -52,7 +52,8 @@ fn goes_red(fault: &str) {
         killer.round(PACE).unwrap();
     }
     let kills = killer.kills.len();
-    publisher.terminate(Duration::from_secs(10)).unwrap();
+    let published = publisher.wait(Duration::from_secs(120)).unwrap();
+    assert!(published.success(), "{}", publisher.log());
     stack.tidemill().succeed(&["wait", &pipeline.name, "--timeout", "120s"]).unwrap();
     let (broken, said) = violated(&stack, &pipeline);
     assert!(!broken.is_empty(), "{kills} kills with {fault}, and verify saw nothing:\n{said}");

@@ -26,7 +26,7 @@ const KILLS: usize = 20;
 const PACE: Duration = Duration::from_secs(3);
 /// The publication must last longer than the faults: two minutes here, three on a machine that others use as well.
 const RATE: &str = "500/s";
-/// How long a service may take to go on after it was killed, and the whole line after its broker is back.
+/// How long a service may take to go on after it was killed, and the whole line after its broker was.
 const RECOVERY: Duration = Duration::from_secs(10);
 const BROKER_RECOVERY: Duration = Duration::from_secs(30);
 /// How long what was held up may take to drain.
@@ -66,14 +66,13 @@ fn inject(stack: &Stack, pipeline: &Pipeline) -> Injector {
     Injector::start(&stack.environment, raw, PARTITIONS, hostile, HOSTILE, 5).unwrap()
 }
 
-/// Kills the broker, starts it again, and waits until every stage goes on and predictions flow. Tells how long that took
-/// once the broker was back.
+/// Kills the broker, starts it again, and waits until every stage goes on and predictions flow. Tells how long that took.
 fn break_broker(environment: &Environment, watch: &Watch, progress: &Progress) -> Duration {
     let before = Service::ALL.map(|service| (service, progress.of(service).unwrap()));
+    let begin = Instant::now();
     kill_broker(environment).unwrap();
     let seen = watch.records();
     start_broker(environment).unwrap();
-    let begin = Instant::now();
     for (service, before) in before {
         until_holds(&format!("{} goes on after the broker's death", service.name()), Duration::from_secs(90), || {
             progress.has_moved(service, &before)
@@ -92,10 +91,8 @@ fn report(kills: &[Kill], broker: Duration) {
     times.sort();
     let (median, longest) = (percentile(&times, 0.5), percentile(&times, 1.0));
     say(format!("{} kills: median {}, longest {}; broker {}", kills.len(), seconds(median), seconds(longest), seconds(broker)));
-    // a machine that others use stands still now and then; none may take the minute after which the killer gives up
-    let most = percentile(&times, 0.8);
-    assert!(most <= RECOVERY, "a service in five took {most:?} to go on, or longer");
-    assert!(broker <= BROKER_RECOVERY, "after the broker was back it took {broker:?}");
+    assert!(longest <= RECOVERY, "a service took {longest:?} to go on");
+    assert!(broker <= BROKER_RECOVERY, "after the broker's death it took {broker:?}");
 }
 
 /// What was not hostile was rejected as a duplicate at most: the publisher sends again what was not acknowledged.
