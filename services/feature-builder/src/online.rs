@@ -11,8 +11,6 @@ use tidemill_features::HopState;
 use tidemill_online_store::{Entry, Pace, Partition, PartitionWriter, RedisStore, Source, Stats, Writer};
 use tidemill_service::Context;
 
-/// Generation of topics and states, until pipelines can be backfilled into another.
-const GENERATION: u32 = 1;
 /// How long Redis may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -48,7 +46,7 @@ impl Store {
 
     /// Takes over one partition of an entity, whose state is (about to be) that of commit `commit`.
     pub(crate) fn open(&self, pipeline: &str, entity: &str, partition: i32, commit: u64) -> Box<dyn Online> {
-        let partition = Partition { pipeline: pipeline.into(), generation: GENERATION, entity: entity.into(), partition };
+        let partition = Partition::new(pipeline, entity, partition);
         Box::new(Owner { writer: self.0.assign(partition, commit), commit, lagging: false })
     }
 }

@@ -11,9 +11,6 @@ use tidemill_features::{Hop, KeyState, Place, feature};
 use tidemill_online_store::Partition;
 use tidemill_pipeline::{Diagnostic, Pipeline};
 
-/// Generation of topics and states, until pipelines can be backfilled into another.
-const GENERATION: u32 = 1;
-
 /// A pipeline, ready to answer.
 pub(crate) struct Serving {
     pub(crate) pipeline: Arc<Pipeline>,
@@ -89,12 +86,7 @@ impl Serving {
         let hops = self.hops.iter().zip(&event.entities);
         hops.map(|(hop, key)| Entity {
             key: key.clone(),
-            partition: Partition {
-                pipeline: name.as_str().into(),
-                generation: GENERATION,
-                entity: hop.spec().entity.clone(),
-                partition: partition_of(key.as_bytes(), source.partitions),
-            },
+            partition: Partition::new(name.as_str(), &hop.spec().entity, partition_of(key.as_bytes(), source.partitions)),
         })
         .collect()
     }

@@ -12,7 +12,7 @@ const KEYS: usize = 15_000;
 const READS: usize = 5_000;
 
 fn partition(entity: &str) -> Partition {
-    Partition { pipeline: "store-bench".into(), generation: 1, entity: entity.into(), partition: 0 }
+    Partition::new("store-bench", entity, 0)
 }
 
 fn batch(commit: u64) -> Batch {

@@ -3,6 +3,9 @@
 use compact_str::CompactString;
 use std::fmt;
 
+/// The generation that serves, until pipelines can be backfilled into another.
+const GENERATION: u32 = 1;
+
 /// What one owner writes. All its keys share a hash tag, so on a cluster they live on one node and a
 /// script or `MGET` may touch several of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +29,12 @@ impl fmt::Display for Partition {
 }
 
 impl Partition {
+    /// A partition of the generation that serves.
+    #[must_use]
+    pub fn new(pipeline: &str, entity: &str, partition: i32) -> Self {
+        Self { pipeline: pipeline.into(), generation: GENERATION, entity: entity.into(), partition }
+    }
+
     /// Holds the packed state of `key`.
     #[must_use]
     pub fn state_key(&self, key: &str) -> String {

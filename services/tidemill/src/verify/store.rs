@@ -8,8 +8,6 @@ use tidemill_features::HopState;
 use tidemill_online_store::{FeatureStore, Lookup, Mark, Partition, RedisStore};
 use tidemill_pipeline::Pipeline;
 
-/// Generation of topics and states, until pipelines can be backfilled into another.
-const GENERATION: u32 = 1;
 /// How long Redis may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a partition may take to be complete: owners write after their commits, lagging ones every three seconds.
@@ -46,8 +44,7 @@ impl<'a> Store<'a> {
         state: HopState,
         online: &mut Online,
     ) -> anyhow::Result<()> {
-        let entity = pipeline.layout.entities[hop].clone();
-        let partition = Partition { pipeline: pipeline.name.as_str().into(), generation: GENERATION, entity, partition: stand.partition };
+        let partition = Partition::new(pipeline.name.as_str(), &pipeline.layout.entities[hop], stand.partition);
         if let Some(commits) = stand.commits {
             online.mark(&partition, commits, self.settled(&partition, commits)?);
         }

@@ -105,7 +105,7 @@ async fn all(store: &impl FeatureStore, partition: impl Fn(i32) -> Partition) {
 
 #[tokio::test]
 async fn memory_keeps_the_promises() {
-    let partition = |partition| Partition { pipeline: "p".into(), generation: 1, entity: "customer".into(), partition };
+    let partition = |partition| Partition::new("p", "customer", partition);
     all(&MemoryStore::new(), partition).await;
 }
 
@@ -215,7 +215,7 @@ async fn a_connection_that_was_closed_is_made_again_unnoticed() {
 async fn an_absent_redis_is_an_error_that_names_it() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let store = RedisStore::new(&format!("127.0.0.1:{port}"), Duration::from_secs(5)).unwrap();
-    let partition = Partition { pipeline: "p".into(), generation: 1, entity: "customer".into(), partition: 0 };
+    let partition = Partition::new("p", "customer", 0);
     let error = store.mark(&partition).await.unwrap_err();
     assert!(matches!(&error, Error::Unavailable { address, .. } if address.ends_with(&port.to_string())), "{error}");
     let error = RedisStore::new("http://127.0.0.1", Duration::from_secs(1)).map(drop).unwrap_err().to_string();

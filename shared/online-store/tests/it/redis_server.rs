@@ -52,7 +52,7 @@ impl Redis {
     }
 
     pub(crate) fn partition(&self, partition: i32) -> Partition {
-        Partition { pipeline: self.pipeline.clone(), generation: 1, entity: "customer".into(), partition }
+        Partition::new(&self.pipeline, "customer", partition)
     }
 
     /// Forgets all of this test's keys in one step: what `FLUSHALL` does, without harm to other tests.

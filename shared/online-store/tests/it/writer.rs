@@ -142,7 +142,7 @@ fn until(mut condition: impl FnMut() -> bool) {
 }
 
 fn in_memory() -> Line<MemoryStore> {
-    let partition = Partition { pipeline: "p".into(), generation: 1, entity: "customer".into(), partition: 0 };
+    let partition = Partition::new("p", "customer", 0);
     Line::new(partition, MemoryStore::new)
 }
 
