@@ -59,14 +59,8 @@ pub(crate) struct Follower {
 impl Follower {
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         self.ready.set_not_ready("tidemill.deployments has not been read yet");
-        while !self.stop.is_cancelled() {
-            match Follow::new(&self.brokers, Control::Deployments.name()) {
-                Ok(follow) => self.follow(follow)?,
-                Err(error) => {
-                    tracing::debug!(%error, "the deployments cannot be read yet");
-                    std::thread::park_timeout(PAUSE);
-                }
-            }
+        while let Some(follow) = Follow::when_there(&self.brokers, Control::Deployments.name(), || self.stop.is_cancelled()) {
+            self.follow(follow)?;
         }
         Ok(())
     }

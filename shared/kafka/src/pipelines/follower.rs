@@ -1,7 +1,6 @@
 //! Follows the applied pipelines for as long as a service lives.
 
 use super::{Change, Decoder, Error};
-use crate::admin;
 use crate::reader::{self, Follow, Record};
 use crate::registry::Blocking;
 use std::collections::BTreeMap;
@@ -14,7 +13,7 @@ use tidemill_events::topics::Control;
 use tokio::sync::watch;
 
 const POLL: Duration = Duration::from_millis(100);
-/// Between two attempts when the broker, the topic or the registry is not there.
+/// Between two attempts when the broker or the registry is not there.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is applied, as far as it was read.
@@ -76,23 +75,11 @@ struct Reader {
 
 impl Reader {
     fn run(mut self) {
-        let topic = Control::Pipelines.name();
-        let mut said = false;
-        while !self.stopped() {
-            match Follow::new(&self.brokers, topic) {
-                Ok(follow) => {
-                    if let Err(error) = self.follow(follow) {
-                        tracing::warn!(%error, "reading the applied pipelines anew");
-                    }
-                }
-                Err(reader::Error::Admin(admin::Error::NoTopic(_))) if said => {}
-                Err(reader::Error::Admin(admin::Error::NoTopic(_))) => {
-                    said = true;
-                    tracing::info!("{topic} does not exist yet: waiting for the first `tidemill apply`");
-                }
-                Err(error) => tracing::warn!(%error, "the applied pipelines cannot be read for now"),
+        while let Some(follow) = Follow::when_there(&self.brokers, Control::Pipelines.name(), || self.stopped()) {
+            if let Err(error) = self.follow(follow) {
+                tracing::warn!(%error, "reading the applied pipelines anew");
+                self.pause();
             }
-            self.pause();
         }
     }
 

@@ -5,7 +5,11 @@ use super::{Error, Isolation, Record, config};
 use crate::admin::{self, Admin};
 use rdkafka::topic_partition_list::Offset;
 use std::collections::BTreeSet;
+use std::thread;
 use std::time::Duration;
+
+/// Between two attempts when the broker or the topic is not there.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Reads all partitions of a topic from their beginning on. It joins no group and commits nothing, and it goes on
 /// where it was when the broker has been away.
@@ -32,6 +36,23 @@ impl Follow {
         }
         let reader = Standing::new(config, topic, (0..partitions).map(|_| Offset::Beginning).collect())?;
         Ok(Self { reader, behind: (0..partitions).collect() })
+    }
+
+    /// Starts at the beginning of `topic` once it is there and the broker answers; `None` when `stopped` says so before.
+    /// Unparking the thread makes it look at once.
+    pub fn when_there(brokers: &str, topic: &str, stopped: impl Fn() -> bool) -> Option<Self> {
+        let mut said = false;
+        while !stopped() {
+            match Self::new(brokers, topic) {
+                Ok(follow) => return Some(follow),
+                Err(_) if said => {}
+                Err(Error::Admin(admin::Error::NoTopic(_))) => tracing::info!("waiting for {topic}, which does not exist yet"),
+                Err(error) => tracing::warn!(%error, "waiting for {topic}"),
+            }
+            said = true;
+            thread::park_timeout(PAUSE);
+        }
+        None
     }
 
     /// The next record; `None` when none came within `patience`, or an end was reached. Records of one partition come
@@ -62,6 +83,27 @@ mod tests {
     use super::super::tests::produce;
     use super::*;
     use rdkafka::mocking::MockCluster;
+    use rdkafka::types::RDKafkaRespErr;
+    use std::cell::Cell;
+
+    #[test]
+    fn waits_for_its_topic_until_it_is_told_to_stop() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 1, 1).unwrap();
+        let brokers = cluster.bootstrap_servers();
+        cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+        let looks = Cell::new(0);
+        let look = |until| looks.replace(looks.get() + 1) == until;
+        assert!(Follow::when_there(&brokers, "t", || look(2)).is_none());
+        let there = || {
+            if look(4) {
+                cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+            }
+            false
+        };
+        assert!(Follow::when_there(&brokers, "t", there).is_some());
+        assert_eq!(looks.get(), 5);
+    }
 
     #[test]
     fn reads_what_was_and_then_what_comes() {

@@ -77,24 +77,10 @@ struct Reader<F> {
 
 impl<F: Fold> Reader<F> {
     fn run(self) {
-        let result = self.open().and_then(|follow| follow.map_or(Ok(()), |follow| self.follow(follow)));
-        if let Err(error) = result {
+        let there = Follow::when_there(&self.brokers, &self.topic, || self.stopped());
+        if let Some(Err(error)) = there.map(|follow| self.follow(follow)) {
             self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
-    }
-
-    /// Waits for the topic; `None` when told to stop meanwhile.
-    fn open(&self) -> Result<Option<Follow>, Error> {
-        let mut said = false;
-        while !self.stopped() {
-            match Follow::new(&self.brokers, &self.topic) {
-                Ok(follow) => return Ok(Some(follow)),
-                Err(error) if !std::mem::replace(&mut said, true) => tracing::warn!(%error, "cannot be read yet"),
-                Err(_) => {}
-            }
-            thread::park_timeout(PAUSE);
-        }
-        Ok(None)
     }
 
     fn follow(&self, mut follow: Follow) -> Result<(), Error> {
