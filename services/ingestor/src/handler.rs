@@ -136,7 +136,7 @@ impl<S: Sink> App<S> {
             Records::Batch(many) => (true, many.as_slice()),
         };
         // before anything is reserved: a caller may hang up meanwhile
-        sink.turn().await;
+        sink.turn(records.len()).await;
         let topic = lane.intake.topic();
         let mut batch = Batch::new(topic, spans.traceparent().map(str::to_owned));
         let undecided = spans.is_undecided();

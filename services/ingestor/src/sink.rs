@@ -5,8 +5,8 @@ use tidemill_kafka::append::{Appender, Batch, Error};
 
 /// Appends batches of records.
 pub trait Sink: Send + Sync + 'static {
-    /// Waits until a batch would not only wait for others.
-    fn turn(&self) -> impl Future<Output = ()> + Send {
+    /// Waits until a batch of `records` would not only wait for others.
+    fn turn(&self, _records: usize) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 
@@ -16,8 +16,8 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 impl Sink for Appender {
-    fn turn(&self) -> impl Future<Output = ()> + Send {
-        Appender::turn(self)
+    fn turn(&self, records: usize) -> impl Future<Output = ()> + Send {
+        Appender::turn(self, records)
     }
 
     fn append(&self, batch: &Batch) -> impl Future<Output = Vec<Result<i64, Error>>> + Send + 'static {

@@ -1,10 +1,16 @@
 //! The appender against librdkafka's own mock broker.
 
+use super::client::REPLACE;
 use super::*;
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Headers;
+use rdkafka::message::{Headers, Message};
 use rdkafka::mocking::MockCluster;
 use rdkafka::{Offset, TopicPartitionList};
+use std::sync::Arc;
+use std::time::Instant;
 
 fn settings(brokers: String) -> Settings {
     Settings { brokers, client_id: "test".into(), delivery_timeout: Duration::from_secs(10), queue_bytes: 64 << 20 }
@@ -90,13 +96,13 @@ async fn a_client_that_has_lost_a_leader_is_replaced() {
     let cluster = cluster();
     let appender = Appender::new(&settings(cluster.bootstrap_servers())).unwrap();
     assert!(appender.append(&batch(30)).outcomes().await.iter().all(Result::is_ok));
-    let first = Arc::downgrade(&appender.producer());
-    appender.producer().context().log(
+    let first = Arc::downgrade(&appender.small.producer());
+    appender.small.producer().context().log(
         RDKafkaLogLevel::Warning,
         "METADATAUPDATE",
         "[thrd:main]: Partition t(TZUyVOkzSoymj2SDzq45ig)[0]: new leader-1 not found in cache",
     );
-    appender.producer.write().unwrap().at = Instant::now() - 2 * REPLACE;
+    appender.small.present.write().unwrap().at = Instant::now() - 2 * REPLACE;
     assert!(appender.append(&batch(30)).outcomes().await.iter().all(Result::is_ok));
     let begin = Instant::now();
     while first.strong_count() > 0 {
