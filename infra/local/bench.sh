@@ -23,8 +23,8 @@ trap finish EXIT
 
 run_step "installing what is missing" "$LOCAL_DIR/install.sh"
 build_path
-run_step "building services" "$LOCAL_DIR/build.sh" --profile release
-run_step "building the benchmark" cargo build --release --locked -p tidemill-integration-tests --bin bench
+# all at once: apart, the benchmark would get other features of the same crates, and these be built twice
+run_step "building services and benchmark (minutes when cold)" cargo build --release --locked --workspace --bins
 case " $* " in
   *" handbook "*) run_step "building the Handbook's example" cargo build --release --locked -p tidemill-trainer --example handbook ;;
 esac
