@@ -1,12 +1,14 @@
 //! `tidemill publish`: event files through the ingestor's HTTP interface, or straight to Kafka.
 
 mod acks;
+mod answer;
 mod batch;
 mod cell;
 mod client;
 mod command;
 mod encode;
 mod feed;
+mod http;
 mod job;
 mod kafka;
 mod labels;
@@ -20,9 +22,9 @@ mod tally;
 mod tests;
 
 pub use cell::Cell;
-pub use client::Endpoint;
 pub use command::{Args, Ingestor, run};
 pub use encode::Shape;
+pub use http::Endpoint;
 pub use job::{Destination, Error, Job};
 pub use kafka::Topics;
 pub use pace::{Pace, Rate, Speed};

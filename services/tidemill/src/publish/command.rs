@@ -1,7 +1,7 @@
 //! The command `tidemill publish`: its arguments, and a job made of them.
 
-use super::client::Endpoint;
 use super::encode::Shape;
+use super::http::Endpoint;
 use super::job::{Destination, Job};
 use super::kafka::Topics;
 use super::pace::{Pace, Rate, Speed};

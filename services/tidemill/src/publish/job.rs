@@ -1,9 +1,10 @@
 //! One publication: a source, its feed, the lanes, the acknowledgements, and what came of it.
 
 use super::acks::Acks;
-use super::client::{self, Client, Endpoint, Http};
+use super::client::Client;
 use super::encode::{Encoder, Shape};
 use super::feed::{Feed, Labelling, Outlet};
+use super::http::{self, Endpoint, Http};
 use super::kafka::{Kafka, Topics};
 use super::labels::Pending;
 use super::lane::Lane;
@@ -61,7 +62,7 @@ pub enum Destination {
 pub enum Error {
     /// No HTTP client.
     #[error(transparent)]
-    Client(#[from] client::Error),
+    Client(#[from] http::Error),
     /// No producer.
     #[error(transparent)]
     Producer(#[from] SetUp),

@@ -1,8 +1,8 @@
 //! Straight to Kafka: records become what the ingestor would make of them, by the ingestor's own code, and go to the
 //! upstream's own topic, else to raw.
 
+use super::answer::{Answer, Failure};
 use super::batch::{Batch, Kind};
-use super::client::{Answer, Failure};
 use crate::connect::Cluster;
 use anyhow::Context;
 use std::time::Duration;

@@ -2,8 +2,9 @@
 //! by one lane, never overtake each other.
 
 use super::acks::Acks;
+use super::answer::{Answer, Failure};
 use super::batch::{Batch, Kind};
-use super::client::{Answer, Client, Failure};
+use super::client::Client;
 use super::tally::Tally;
 use std::collections::VecDeque;
 use std::sync::Arc;
