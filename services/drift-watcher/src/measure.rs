@@ -5,6 +5,7 @@
 //! probability of the difference under no change is below [`CHANCE`]` / n` (Bonferroni), by the Kolmogorov-Smirnov statistic
 //! or, for missing values, by Hoeffding's bound on a difference of shares.
 
+use crate::message::EXCESS;
 use crate::policy::{CRITICAL, SCORE};
 use crate::window::Window;
 use compact_str::CompactString;
@@ -107,7 +108,7 @@ fn judge(
         let by_chance = if of_shape { shape_by_chance(column, reference) } else { missing_by_chance(column, reference) };
         exceeded |= beyond > 1.0 && by_chance < chance;
     }
-    told.extend(excess.map(|excess| ("excess".to_owned(), excess)));
+    told.extend(excess.map(|excess| (EXCESS.to_owned(), excess)));
     ColumnDrift { column: column.name.clone(), measures: told, exceeded }
 }
 

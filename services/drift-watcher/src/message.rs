@@ -1,6 +1,5 @@
 //! Alerts as people read them: what moved, how far, since when.
 
-use crate::policy::excess;
 use std::collections::BTreeMap;
 use tidemill_events::control::{Alert, ColumnDrift, Drift};
 use tidemill_events::time::format_instant;
@@ -9,6 +8,8 @@ use tidemill_events::time::format_instant;
 pub(crate) const DATA: &str = "data_drift";
 pub(crate) const SCORES: &str = "score_drift";
 pub(crate) const CONCEPT: &str = "concept_drift";
+/// The measure that says how many thresholds a column is beyond what is usual.
+pub(crate) const EXCESS: &str = "excess";
 /// Columns that a message names; the others are among the subjects.
 const NAMED: usize = 3;
 /// From this many times the share of errors before on it is critical.
@@ -56,9 +57,14 @@ pub(crate) fn columns(pipeline: &str, told: &Told<'_>, columns: &[&ColumnDrift],
     }
 }
 
+/// [`EXCESS`] of a column.
+pub(crate) fn excess(column: &ColumnDrift) -> f64 {
+    column.measures.get(EXCESS).copied().unwrap_or(0.0)
+}
+
 /// A column and how far it is: `amount (psi 0.43, 1.9 thresholds)`.
 fn one(column: &ColumnDrift) -> String {
-    let measures = column.measures.iter().filter(|(name, _)| *name != "excess");
+    let measures = column.measures.iter().filter(|(name, _)| *name != EXCESS);
     let measures: Vec<String> = measures.map(|(name, value)| format!("{name} {value:.3}")).collect();
     format!("{} ({}; {:.1} times the threshold)", column.column, measures.join(", "), excess(column))
 }

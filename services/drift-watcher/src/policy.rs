@@ -12,7 +12,7 @@
 //!
 //! A pure function of the drift records in their order: after a restart it is told those that are on the topic.
 
-use crate::message;
+use crate::message::{self, excess};
 use std::collections::BTreeMap;
 use tidemill_events::control::{Alert, ColumnDrift, Drift};
 
@@ -204,11 +204,6 @@ fn replace(known: &mut Option<(i32, String)>, drift: &Drift) -> bool {
     }
     *known = Some(model);
     true
-}
-
-/// How many thresholds a column is beyond what is usual.
-pub(crate) fn excess(column: &ColumnDrift) -> f64 {
-    column.measures.get("excess").copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

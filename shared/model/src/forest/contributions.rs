@@ -4,8 +4,8 @@
 //! algorithm 2, as `Tree::TreeSHAP` of LightGBM. One thing is done otherwise: at a leaf the features that lead
 //! away from it all have the same weighted sum, so it is computed once for all of them.
 
-use super::nodes::{LANES, Node};
-use super::row::per_feature;
+use super::nodes::Node;
+use super::row::{LANES, per_feature};
 use super::{Forest, MAX_DEPTH};
 
 /// A feature on the way from the root.

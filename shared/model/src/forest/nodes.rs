@@ -5,10 +5,8 @@
 //! itself and for its negative ([`super::row`]): `x <= t` is `-x > next_down(-t)`. A leaf leads to itself, so
 //! all walks of a tree take as many steps as it is deep.
 
-use super::{Forest, row::Values};
-
-/// Walks that are taken at a time: the processor works on one while another waits for memory.
-pub(super) const LANES: usize = 8;
+use super::Forest;
+use super::row::{LANES, Values};
 
 /// A split or a leaf.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,8 +1,10 @@
 //! Rows as the nodes look at them: for each feature its value, its negative, and (where a forest treats zero
 //! as missing) both again with NaN instead of zero.
 
-use super::{Forest, nodes::LANES};
+use super::Forest;
 
+/// Walks that are taken at a time: the processor works on one while another waits for memory.
+pub(super) const LANES: usize = 8;
 /// LightGBM's `kZeroThreshold`: a float literal there, so the double nearest to the float nearest to 1e-35.
 const ZERO: f64 = 1e-35_f32 as f64;
 
