@@ -17,19 +17,15 @@ pub use meters::Meters;
 use crate::desk::Desk;
 use crate::handler::{DeployerFold, INPUTS, OUTPUTS, Schemas};
 use crate::policy::Policies;
-use anyhow::Context as _;
 use std::sync::Arc;
-use std::time::Duration;
-use tidemill_events::codec::AvroSchema;
-use tidemill_events::layout::control_avro;
-use tidemill_events::topics::{Control, subject};
+use tidemill_events::topics::Control;
 use tidemill_kafka::pipelines::Follower;
-use tidemill_kafka::registry::{Blocking, Registry};
+use tidemill_kafka::registry::Blocking;
 use tidemill_service::http::Token;
 use tidemill_service::{Context, Service};
 use tidemill_stream::Error;
-use tidemill_task_sets::observer::{Seat, Topics, observer};
-use tidemill_task_sets::{WriterSchemas, alone};
+use tidemill_task_sets::observer::{Topics, observer};
+use tidemill_task_sets::{TaskSet, Wiring, alone, control_schema, writers};
 
 /// The consumer group.
 const GROUP: &str = "tidemill.deployer";
@@ -44,17 +40,16 @@ impl Service for Deployer {
     type Config = Config;
 
     async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
-        let common = config.as_ref();
-        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
-        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+        let wiring = Wiring::new(config.as_ref(), &context)?;
+        let follower = wiring.follow()?;
         let (policies, desk) = (Policies::new(follower.applied()), Arc::new(Desk::default()));
         let meters = Arc::new(Meters::new(context.metrics()));
         let routes = rest::routes(desk.clone(), Token::new(config.write.token.clone()));
 
-        let seat = Seat { brokers: common.kafka.clone(), instance: common.instance, group: GROUP.to_owned() };
+        let seat = wiring.seat_in(GROUP.to_owned());
         let name = |topics: [Control; 2]| topics.map(|t| t.name().to_owned()).to_vec();
         let topics = Topics { inputs: name(INPUTS), outputs: name(OUTPUTS) };
-        let make = move || Ok(DeployerFold::new(schemas(&registry)?, policies.clone(), desk.clone(), meters.clone()));
+        let make = move || Ok(DeployerFold::new(schemas(&wiring.registry)?, policies.clone(), desk.clone(), meters.clone()));
         let set = observer(meters::STAGE, &seat, topics, context.clock().clone(), make);
         begin(&context, follower, set)?;
         Ok(routes)
@@ -62,7 +57,7 @@ impl Service for Deployer {
 }
 
 /// Starts the loop when the first pipeline is applied: that makes the topics, and registers their schemas.
-fn begin(context: &Context, follower: Follower, set: tidemill_task_sets::TaskSet) -> std::io::Result<()> {
+fn begin(context: &Context, follower: Follower, set: TaskSet) -> std::io::Result<()> {
     let supervised = context.clone();
     let check = context.readiness().check("pipelines");
     check.set_not_ready("tidemill.pipelines has not been read yet");
@@ -85,18 +80,9 @@ fn begin(context: &Context, follower: Follower, set: tidemill_task_sets::TaskSet
 }
 
 fn schemas(registry: &Blocking) -> Result<Schemas, Error> {
-    let mut writers = WriterSchemas::new(registry.clone(), []);
     Ok(Schemas {
-        writer: Box::new(move |id| writers.get(id)),
-        registry: own(registry, Control::Registry)?,
-        deployments: own(registry, Control::Deployments)?,
+        writer: writers(registry),
+        registry: control_schema(registry, Control::Registry)?,
+        deployments: control_schema(registry, Control::Deployments)?,
     })
-}
-
-/// The schema of a topic that this service writes, and the id under which `apply` registered it.
-fn own(registry: &Blocking, topic: Control) -> Result<(AvroSchema, u32), Error> {
-    let text = control_avro(topic);
-    // not registered yet: the first apply is under way, or made by an older version
-    let id = registry.lookup(&subject(topic.name()), text).map_err(|e| Error::Unavailable(e.to_string()))?;
-    Ok((AvroSchema::parse(text).map_err(|e| Error::Fatal(e.to_string()))?, id))
 }

@@ -1,6 +1,6 @@
 //! The drift-watcher's settings.
 
-use tidemill_service::config::Common;
+use tidemill_service::config::{Common, Store};
 
 /// Watches how far data, scores and errors move from what a model was trained on
 #[derive(Debug, Clone, clap::Parser)]
@@ -9,9 +9,8 @@ pub struct Config {
     #[command(flatten)]
     common: Common,
 
-    /// Object store with the models' references
-    #[arg(long, env = "TIDEMILL_STORE", value_name = "URL")]
-    pub(crate) store: String,
+    #[command(flatten)]
+    pub(crate) store: Store,
 }
 
 impl AsRef<Common> for Config {

@@ -1,7 +1,7 @@
 //! The evaluator's settings.
 
 use std::path::PathBuf;
-use tidemill_service::config::{Common, Store};
+use tidemill_service::config::{Common, Fault, Store};
 
 /// Joins each label to the prediction of its event, once; measures decisions, and judges models
 #[derive(Debug, Clone, clap::Parser)]
@@ -21,9 +21,8 @@ pub struct Config {
     #[arg(long, env = "TIDEMILL_SCRATCH", value_name = "FOLDER", default_value_os_t = std::env::temp_dir().join("tidemill"))]
     pub(crate) scratch: PathBuf,
 
-    /// Break a rule of exactly-once; only in builds for tests
-    #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]
-    pub(crate) fault: Option<String>,
+    #[command(flatten)]
+    pub(crate) fault: Fault,
 }
 
 impl AsRef<Common> for Config {

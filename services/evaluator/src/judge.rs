@@ -9,7 +9,6 @@ mod verdict;
 
 pub(crate) use bench::{Bench, Failed, Holdout, Opened, Vault};
 
-use crate::Writers;
 use bench::NotJudged;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use tidemill_events::topics::Control;
 use tidemill_events::wire;
 use tidemill_service::background;
 use tidemill_stream::{Error, Outputs, Record};
+use tidemill_task_sets::Writers;
 use tidemill_task_sets::observer::Fold;
 
 /// Inputs as [`Record::topic`] tells them: candidates, deployments (1).

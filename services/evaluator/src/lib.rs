@@ -28,25 +28,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidemill_artefacts::ArtefactStore;
 use tidemill_events::codec::{AvroSchema, HopCodec, OutcomeCodec, PredictionCodec, RawReader};
-use tidemill_events::topics::{PerPipeline, group, subject};
+use tidemill_events::topics::{PerPipeline, subject};
 use tidemill_events::{Layout, RecordSchema};
-use tidemill_kafka::pipelines::Follower;
-use tidemill_kafka::registry::{Blocking, Registry};
+use tidemill_kafka::registry::Blocking;
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
 use tidemill_pipeline::learning;
 use tidemill_service::metrics::Labels;
 use tidemill_service::{Context, Service};
-use tidemill_stream::fault::Fault;
 use tidemill_stream::task::Until;
 use tidemill_stream::{Committed, Error, Limits, Linger, Restore, Stage};
-use tidemill_task_sets::{Applied, RawSchemas, TaskSet, WriterSchemas, lookup, supervise};
+use tidemill_task_sets::{Applied, RawSchemas, TaskSet, Wiring, WriterSchemas, lookup, supervise};
 use vault::Artefacts;
 
 /// The stage's name, as it is in `from` and in the group.
 const STAGE: &str = "evaluator";
-
-/// A writer schema by id.
-pub(crate) type Writers = Box<dyn FnMut(u32) -> Result<AvroSchema, Error> + Send>;
 
 /// The service.
 pub struct Evaluator;
@@ -59,23 +54,14 @@ impl Service for Evaluator {
 
     async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
         let common = config.as_ref();
-        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
-        let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
-        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+        let wiring = Wiring::new(common, &context)?.with_fault(config.fault.fault.as_deref())?;
+        let follower = wiring.follow()?;
         let labels = Family::<Labels, Counter>::default();
         context.metrics().register(|r| r.register("labels", "What became of labels", labels.clone()));
         let late = Family::<Labels, Counter>::default();
         context.metrics().register(|r| r.register("outcomes", "Outcomes that came when their window was closed", late.clone()));
         let store = ArtefactStore::open(&config.store.store).context("cannot open the object store")?;
-        let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
-        let observers = Observers {
-            brokers: brokers.clone(),
-            instance,
-            clock: clock.clone(),
-            registry: registry.clone(),
-            vault: Artefacts(store),
-            late,
-        };
+        let observers = Observers { wiring: wiring.clone(), vault: Artefacts(store), late };
         // nobody else has the address, so nobody else has the folder
         let scratch = config.scratch.join(format!("evaluator-{}", common.listen).replace([':', '[', ']'], "-"));
         let room = Room::new(config.join_memory.saturating_mul(1 << 20), &scratch);
@@ -83,10 +69,9 @@ impl Service for Evaluator {
         let make = move |applied: &Applied| {
             // a pipeline without `labels` learns nothing
             let Some(counting) = applied.pipeline.learning.labels.clone() else { return Ok(Vec::new()) };
-            let stage = EvaluatorStage::new(applied, counting, &registry, room.clone(), labels.clone())?;
-            let settings = stage.settings(&brokers, instance, fault);
+            let stage = EvaluatorStage::new(applied, counting, &wiring.registry, room.clone(), labels.clone())?;
             let limits = Limits { linger: Linger::Fixed(PATIENCE), ..Limits::default() };
-            let join = TaskSet::new(STAGE, KafkaBroker::new(settings), stage, limits, clock.clone());
+            let join = TaskSet::new(STAGE, KafkaBroker::new(stage.settings(&wiring)), stage, limits, wiring.clock.clone());
             Ok([join].into_iter().chain(observers.of(&applied.pipeline)?).collect())
         };
         supervise(&context, follower, Box::new(make))?;
@@ -138,19 +123,11 @@ impl EvaluatorStage {
         Ok(Self { shared, labels, registry: registry.clone() })
     }
 
-    fn settings(&self, brokers: &str, instance: u32, fault: Option<Fault>) -> Settings {
-        let layout = &self.shared.pipeline.layout;
-        let group = group(STAGE, &layout.pipeline);
+    fn settings(&self, wiring: &Wiring) -> Settings {
         let hops = self.shared.hops.iter().map(|(position, _)| PerPipeline::Hop(*position));
-        Settings {
-            brokers: brokers.to_owned(),
-            slot: format!("{group}.{instance}"),
-            group,
-            inputs: INPUTS.iter().map(|t| topic(layout, *t)).collect(),
-            outputs: [PerPipeline::Outcomes, PerPipeline::Rejected].into_iter().chain(hops).map(|t| topic(layout, t)).collect(),
-            gather: Duration::from_micros(PATIENCE.unsigned_abs()),
-            fault,
-        }
+        let outputs: Vec<PerPipeline> = [PerPipeline::Outcomes, PerPipeline::Rejected].into_iter().chain(hops).collect();
+        let settings = wiring.settings(STAGE, &self.shared.pipeline.layout, &INPUTS, &outputs);
+        Settings { gather: Duration::from_micros(PATIENCE.unsigned_abs()), ..settings }
     }
 }
 

@@ -7,7 +7,6 @@ mod windows;
 
 pub(crate) use windows::Settings;
 
-use crate::Writers;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tidemill_events::codec::{self, AvroSchema};
@@ -15,6 +14,7 @@ use tidemill_events::control::Performance;
 use tidemill_events::views::OutcomeView;
 use tidemill_events::wire;
 use tidemill_stream::{Error, Outputs, Record};
+use tidemill_task_sets::Writers;
 use tidemill_task_sets::observer::Fold;
 use windows::{Taken, Windows};
 

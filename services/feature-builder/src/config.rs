@@ -1,6 +1,6 @@
 //! The feature-builder's settings.
 
-use tidemill_service::config::{Common, Redis};
+use tidemill_service::config::{Common, Fault, Redis};
 
 /// Computes the features of every valid event, and keeps the online store up to date
 #[derive(Debug, Clone, clap::Parser)]
@@ -12,9 +12,8 @@ pub struct Config {
     #[command(flatten)]
     pub(crate) redis: Redis,
 
-    /// Break a rule of exactly-once; only in builds for tests
-    #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]
-    pub(crate) fault: Option<String>,
+    #[command(flatten)]
+    pub(crate) fault: Fault,
 }
 
 impl AsRef<Common> for Config {

@@ -11,24 +11,20 @@ pub use config::Config;
 pub use handler::{HopTask, Next, Shared, Writers};
 pub use online::{NoStore, Online};
 
-use anyhow::Context as _;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
-use std::time::Duration;
 use tidemill_events::codec::{HopCodec, VectorCodec};
-use tidemill_events::topics::{PerPipeline, group};
+use tidemill_events::topics::PerPipeline;
 use tidemill_features::Hop;
-use tidemill_kafka::pipelines::Follower;
-use tidemill_kafka::registry::{Blocking, Registry};
+use tidemill_kafka::registry::Blocking;
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
 use tidemill_pipeline::Pipeline;
 use tidemill_service::metrics::Labels;
 use tidemill_service::{Context, Service};
-use tidemill_stream::fault::Fault;
 use tidemill_stream::task::Until;
 use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
-use tidemill_task_sets::{Applied, TaskSet, WriterSchemas, lookup, supervise};
+use tidemill_task_sets::{Applied, TaskSet, Wiring, lookup, supervise, writers};
 
 /// The service's name in its consumer groups and stages.
 const SERVICE: &str = "feature-builder";
@@ -43,23 +39,20 @@ impl Service for FeatureBuilder {
     type Config = Config;
 
     async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
-        let common = config.as_ref();
-        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
-        let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
-        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+        let wiring = Wiring::new(config.as_ref(), &context)?.with_fault(config.fault.fault.as_deref())?;
+        let follower = wiring.follow()?;
         let store = online::Store::start(&config.redis.redis, &context)?;
         let nulls = Family::<Labels, Counter>::default();
         let help = "Column values and features that are null for being errors, null or not finite";
         context.metrics().register(|r| r.register("null_features", help, nulls.clone()));
-        let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
         let make = move |applied: &Applied| {
             let hops = 0..applied.pipeline.hops.len();
             hops.map(|position| {
                 let labels = Labels { pipeline: applied.pipeline.name.as_str().into(), stage: SERVICE, outcome: "" };
-                let stage = HopStage::new(applied, position, &registry, &store, nulls.get_or_create(&labels).clone())?;
-                let settings = settings(&applied.pipeline, position, &brokers, instance, fault);
+                let stage = HopStage::new(applied, position, &wiring.registry, &store, nulls.get_or_create(&labels).clone())?;
+                let settings = settings(&wiring, &applied.pipeline, position);
                 let name = stage.shared.stage.to_string();
-                Ok(TaskSet::new(&name, KafkaBroker::new(settings), stage, Limits::default(), clock.clone()))
+                Ok(TaskSet::new(&name, KafkaBroker::new(settings), stage, Limits::default(), wiring.clock.clone()))
             })
             .collect()
         };
@@ -68,19 +61,12 @@ impl Service for FeatureBuilder {
     }
 }
 
-fn settings(pipeline: &Pipeline, position: usize, brokers: &str, instance: u32, fault: Option<Fault>) -> Settings {
-    let topic = |t: PerPipeline| t.name(&pipeline.name, &pipeline.layout.entities);
-    let group = group(SERVICE, &pipeline.name);
+/// Every hop has a member of its own in the service's group.
+fn settings(wiring: &Wiring, pipeline: &Pipeline, position: usize) -> Settings {
+    let layout = &pipeline.layout;
     let output = if position + 1 < pipeline.hops.len() { PerPipeline::Hop(position + 1) } else { PerPipeline::Features };
-    Settings {
-        brokers: brokers.to_owned(),
-        slot: format!("{group}.{}.{instance}", pipeline.layout.entities[position]),
-        group,
-        inputs: vec![topic(PerPipeline::Hop(position))],
-        outputs: vec![topic(output)],
-        gather: Duration::ZERO,
-        fault,
-    }
+    let settings = wiring.settings(SERVICE, layout, &[PerPipeline::Hop(position)], &[output]);
+    Settings { slot: format!("{}.{}.{}", settings.group, layout.entities[position], wiring.instance), ..settings }
 }
 
 /// One hop of one pipeline.
@@ -123,9 +109,8 @@ impl Stage for HopStage {
     type Task = HopTask;
 
     fn open(&mut self, partition: i32, committed: &[Committed], _: &[u8], seq: u64) -> Result<(HopTask, Vec<Restore>), Error> {
-        let mut schemas = WriterSchemas::new(self.registry.clone(), []);
         let online = self.store.open(&self.shared.pipeline.name, &self.shared.hop.spec().entity, partition, seq);
-        let task = HopTask::new(self.shared.clone(), partition, Box::new(move |id| schemas.get(id)), online);
+        let task = HopTask::new(self.shared.clone(), partition, writers(&self.registry), online);
         let done = committed.iter().filter_map(|c| c.offset);
         let restore = done.map(|offset| Restore { input: 0, topic: self.input.clone(), partition, until: Until::Before(offset) });
         Ok((task, restore.collect()))

@@ -36,7 +36,7 @@ use tidemill_service::config::Common;
 use tidemill_service::health::Check;
 use tidemill_service::http::{Budget, Limits, Token};
 use tidemill_service::{CancellationToken, Context, Service};
-use tidemill_task_sets::{Applied, supervise};
+use tidemill_task_sets::{Applied, Wiring, supervise};
 use tokio::runtime::Handle;
 
 /// How long a call to a registry that is down is repeated before it counts as failed.
@@ -89,14 +89,9 @@ impl Service for Ingestor {
 
 /// A loop for each pipeline with a topic of the upstream's own.
 fn follow_upstreams(common: &Common, context: &Context, meters: Meters) -> anyhow::Result<()> {
-    // a loop asks again by itself, with its other partitions going on meanwhile
-    let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
-    let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
-    let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
-    let make = move |applied: &Applied| {
-        let set = foreign::task_set(&applied.pipeline, (&brokers, instance), &registry, &meters, clock.clone())?;
-        Ok(set.into_iter().collect())
-    };
+    let wiring = Wiring::new(common, context)?;
+    let follower = wiring.follow()?;
+    let make = move |applied: &Applied| Ok(foreign::task_set(&applied.pipeline, &wiring, &meters)?.into_iter().collect());
     supervise(context, follower, Box::new(make))?;
     Ok(())
 }

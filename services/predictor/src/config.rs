@@ -1,6 +1,6 @@
 //! The predictor's settings.
 
-use tidemill_service::config::{Common, Redis, Store};
+use tidemill_service::config::{Common, Fault, Redis, Store};
 
 /// Scores every feature vector on the stream, and answers over REST
 #[derive(Debug, Clone, clap::Parser)]
@@ -15,9 +15,8 @@ pub struct Config {
     #[command(flatten)]
     pub(crate) store: Store,
 
-    /// Break a rule of exactly-once; only in builds for tests
-    #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]
-    pub(crate) fault: Option<String>,
+    #[command(flatten)]
+    pub(crate) fault: Fault,
 }
 
 impl AsRef<Common> for Config {

@@ -24,17 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidemill_artefacts::ArtefactStore;
 use tidemill_events::codec::{PredictionCodec, VectorCodec};
-use tidemill_events::topics::{PerPipeline, group};
-use tidemill_kafka::pipelines::Follower;
-use tidemill_kafka::registry::{Blocking, Registry};
-use tidemill_kafka::transactional::{KafkaBroker, Settings};
+use tidemill_events::topics::PerPipeline;
+use tidemill_kafka::registry::Blocking;
+use tidemill_kafka::transactional::KafkaBroker;
 use tidemill_online_store::RedisStore;
-use tidemill_pipeline::Pipeline;
 use tidemill_service::metrics::Labels;
 use tidemill_service::{Context, Service};
-use tidemill_stream::fault::Fault;
 use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
-use tidemill_task_sets::{Applied, TaskSet, WriterSchemas, lookup, supervise};
+use tidemill_task_sets::{Applied, TaskSet, Wiring, WriterSchemas, lookup, supervise, writers};
 use tokio::sync::watch;
 
 /// The stage's name, as it is in the group.
@@ -52,23 +49,20 @@ impl Service for Predictor {
     type Config = Config;
 
     async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
-        let common = config.as_ref();
-        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
-        let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
-        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+        let wiring = Wiring::new(config.as_ref(), &context)?.with_fault(config.fault.fault.as_deref())?;
+        let follower = wiring.follow()?;
         let store = RedisStore::new(&config.redis.redis, REDIS_TIMEOUT).context("cannot use Redis")?;
-        let newest = follow_deployments(&config, &registry, &context)?;
+        let newest = follow_deployments(&config, &wiring, &context)?;
         let routes = rest::routes(follower.applied(), newest.clone(), store, context.clock().clone(), context.metrics());
 
         let unscored = Family::<Labels, Counter>::default();
         let help = "Vectors that the model could not score, decided as if above the threshold";
         context.metrics().register(|r| r.register("unscored", help, unscored.clone()));
-        let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
         let make = move |applied: &Applied| {
-            let settings = settings(&applied.pipeline, &brokers, instance, fault);
+            let settings = wiring.settings(STAGE, &applied.pipeline.layout, &[PerPipeline::Features], &[PerPipeline::Predictions]);
             let labels = Labels { pipeline: applied.pipeline.name.as_str().into(), stage: STAGE, outcome: "" };
-            let stage = PredictorStage::new(applied, &registry, newest.clone(), unscored.get_or_create(&labels).clone())?;
-            Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock.clone())])
+            let stage = PredictorStage::new(applied, &wiring.registry, newest.clone(), unscored.get_or_create(&labels).clone())?;
+            Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), wiring.clock.clone())])
         };
         supervise(&context, follower, Box::new(make))?;
         Ok(routes)
@@ -76,14 +70,14 @@ impl Service for Predictor {
 }
 
 /// Follows what is deployed on a thread of its own.
-fn follow_deployments(config: &Config, registry: &Blocking, context: &Context) -> anyhow::Result<watch::Receiver<Newest>> {
+fn follow_deployments(config: &Config, wiring: &Wiring, context: &Context) -> anyhow::Result<watch::Receiver<Newest>> {
     let refused = Family::<Labels, Counter>::default();
     let help = "Deployed models that were not served, by reason";
     context.metrics().register(|r| r.register("models_refused", help, refused.clone()));
     let (state, newest) = watch::channel(Newest::default());
     let follower = deployments::Follower {
-        brokers: config.as_ref().kafka.clone(),
-        schemas: WriterSchemas::new(registry.clone(), []),
+        brokers: wiring.brokers.clone(),
+        schemas: WriterSchemas::new(wiring.registry.clone(), []),
         store: ArtefactStore::open(&config.store.store).context("cannot use the object store")?,
         refused,
         ready: context.readiness().check("deployments"),
@@ -92,20 +86,6 @@ fn follow_deployments(config: &Config, registry: &Blocking, context: &Context) -
     };
     context.spawn_thread("deployments", move || follower.run())?;
     Ok(newest)
-}
-
-fn settings(pipeline: &Pipeline, brokers: &str, instance: u32, fault: Option<Fault>) -> Settings {
-    let topic = |t: PerPipeline| t.name(&pipeline.name, &pipeline.layout.entities);
-    let group = group(STAGE, &pipeline.name);
-    Settings {
-        brokers: brokers.to_owned(),
-        slot: format!("{group}.{instance}"),
-        group,
-        inputs: vec![topic(PerPipeline::Features)],
-        outputs: vec![topic(PerPipeline::Predictions)],
-        gather: Duration::ZERO,
-        fault,
-    }
 }
 
 /// The predictor of one pipeline.
@@ -135,7 +115,6 @@ impl Stage for PredictorStage {
     type Task = PredictorTask;
 
     fn open(&mut self, _: i32, _: &[Committed], task_bytes: &[u8], _: u64) -> Result<(PredictorTask, Vec<Restore>), Error> {
-        let mut schemas = WriterSchemas::new(self.registry.clone(), []);
-        Ok((PredictorTask::new(self.shared.clone(), Box::new(move |id| schemas.get(id)), task_bytes)?, Vec::new()))
+        Ok((PredictorTask::new(self.shared.clone(), writers(&self.registry), task_bytes)?, Vec::new()))
     }
 }

@@ -1,6 +1,6 @@
 //! The trainer's settings.
 
-use tidemill_service::config::{Common, Write};
+use tidemill_service::config::{Common, Store, Write};
 
 /// Trains models from what was served and what came true, and puts them up as candidates
 #[derive(Debug, Clone, clap::Parser)]
@@ -13,9 +13,8 @@ pub struct Config {
     #[command(flatten)]
     pub(crate) write: Write,
 
-    /// Object store of artefacts and training sets
-    #[arg(long, env = "TIDEMILL_STORE", value_name = "URL")]
-    pub(crate) store: String,
+    #[command(flatten)]
+    pub(crate) store: Store,
 }
 
 impl AsRef<Common> for Config {

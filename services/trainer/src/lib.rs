@@ -30,22 +30,16 @@ use crate::progress::Board;
 use crate::schedule::{Rules, Schedule};
 use crate::split::Lengths;
 use crate::training::{Trainings, Turns};
-use anyhow::Context as _;
 use std::sync::Arc;
-use std::time::Duration;
 use tidemill_artefacts::ArtefactStore;
-use tidemill_events::codec::AvroSchema;
-use tidemill_events::layout::control_avro;
 use tidemill_events::time::DAY;
-use tidemill_events::topics::{Control, PerPipeline, subject};
+use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_kafka::append::{self, Appender};
-use tidemill_kafka::pipelines::Follower;
-use tidemill_kafka::registry::{Blocking, Registry};
 use tidemill_pipeline::learning::{Train, Trigger};
-use tidemill_service::{Clock, Context, Service};
+use tidemill_service::{Context, Service};
 use tidemill_stream::Error;
-use tidemill_task_sets::observer::{Seat, Topics, names, observer};
-use tidemill_task_sets::{Applied, TaskSet, WriterSchemas, supervise};
+use tidemill_task_sets::observer::{Topics, observer};
+use tidemill_task_sets::{Applied, TaskSet, Wiring, control_schema, names, supervise, writers};
 
 /// The stage's name, as it is in the group.
 pub(crate) const STAGE: &str = "trainer";
@@ -65,8 +59,8 @@ impl Service for Trainer {
 
     async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
         let common = config.as_ref();
-        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
-        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
+        let wiring = Wiring::new(common, &context)?;
+        let follower = wiring.follow()?;
         let appender = Appender::new(&append::Settings {
             brokers: common.kafka.clone(),
             client_id: format!("{}-{}", Self::NAME, common.instance),
@@ -78,21 +72,13 @@ impl Service for Trainer {
             token: tidemill_service::http::Token::new(config.write.token.clone()),
             board: board.clone(),
             applied: follower.applied(),
-            registry: registry.clone(),
+            registry: wiring.registry.clone(),
             appender: Arc::new(appender),
-            clock: context.clock().clone(),
+            clock: wiring.clock.clone(),
         });
         // last: it must not be dropped here, where nothing may block
-        let store = ArtefactStore::open(&config.store)?;
-        let pipelines = Pipelines {
-            brokers: common.kafka.clone(),
-            instance: common.instance,
-            registry,
-            store,
-            clock: context.clock().clone(),
-            board,
-            turns: Turns::default(),
-        };
+        let store = ArtefactStore::open(&config.store.store)?;
+        let pipelines = Pipelines { wiring, store, board, turns: Turns::default() };
         supervise(&context, follower, Box::new(move |applied: &Applied| pipelines.sets(applied)))?;
         Ok(routes)
     }
@@ -100,11 +86,8 @@ impl Service for Trainer {
 
 /// What the trainers of all pipelines share.
 struct Pipelines {
-    brokers: String,
-    instance: u32,
-    registry: Blocking,
+    wiring: Wiring,
     store: ArtefactStore,
-    clock: Arc<dyn Clock>,
     board: Arc<Board>,
     turns: Turns,
 }
@@ -123,18 +106,17 @@ impl Pipelines {
                 "text is not learned from: these are left out of models"
             );
         }
-        let candidates = control_schema(&self.registry, Control::Candidates)?;
+        let candidates = control_schema(&self.wiring.registry, Control::Candidates)?;
         let mut inputs = names(layout, &[PerPipeline::Outcomes]);
         inputs.extend([Control::Triggers, Control::Alerts].map(|t| t.name().to_owned()));
         let topics = Topics { inputs, outputs: vec![Control::Candidates.name().to_owned()] };
-        let seat = Seat::of_pipeline(&self.brokers, self.instance, STAGE, &layout.pipeline);
-        let (registry, board) = (self.registry.clone(), self.board.clone());
+        let seat = self.wiring.seat(STAGE, &layout.pipeline);
+        let (registry, board) = (self.wiring.registry.clone(), self.board.clone());
         let make = move || {
-            let mut schemas = WriterSchemas::new(registry.clone(), []);
             let schedule = Schedule::new(rules.clone());
-            Ok(TrainerFold::new(schedule, trainings.clone(), candidates.clone(), Box::new(move |id| schemas.get(id)), board.clone()))
+            Ok(TrainerFold::new(schedule, trainings.clone(), candidates.clone(), writers(&registry), board.clone()))
         };
-        Ok(vec![observer(STAGE, &seat, topics, self.clock.clone(), make)])
+        Ok(vec![observer(STAGE, &seat, topics, self.wiring.clock.clone(), make)])
     }
 
     fn trainings(&self, applied: &Applied) -> Option<(Rules, Trainings)> {
@@ -164,8 +146,8 @@ impl Pipelines {
             drift_window: pipeline.learning.drift.as_ref().map_or(DAY, |drift| drift.window),
         };
         let trainings = Trainings {
-            brokers: self.brokers.clone(),
-            registry: self.registry.clone(),
+            brokers: self.wiring.brokers.clone(),
+            registry: self.wiring.registry.clone(),
             store: self.store.clone(),
             pipeline: pipeline.clone(),
             setup,
@@ -175,11 +157,4 @@ impl Pipelines {
         };
         Some((rules, trainings))
     }
-}
-
-/// The schema of a control topic's records, and the id under which `apply` registered it.
-fn control_schema(registry: &Blocking, topic: Control) -> Result<(AvroSchema, u32), Error> {
-    let json = control_avro(topic);
-    let id = registry.lookup(&subject(topic.name()), json).map_err(|e| Error::Unavailable(e.to_string()))?;
-    Ok((AvroSchema::parse(json).map_err(|e| Error::Fatal(e.to_string()))?, id))
 }

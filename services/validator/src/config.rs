@@ -1,6 +1,6 @@
 //! The validator's settings.
 
-use tidemill_service::config::Common;
+use tidemill_service::config::{Common, Fault};
 
 /// Checks every raw event: valid ones go on, the others are kept with their reason
 #[derive(Debug, Clone, clap::Parser)]
@@ -9,9 +9,8 @@ pub struct Config {
     #[command(flatten)]
     common: Common,
 
-    /// Break a rule of exactly-once; only in builds for tests
-    #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]
-    pub(crate) fault: Option<String>,
+    #[command(flatten)]
+    pub(crate) fault: Fault,
 }
 
 impl AsRef<Common> for Config {

@@ -14,20 +14,16 @@ pub use config::Config;
 pub use handler::{Codecs, RawSource, Reader, ValidatorTask};
 pub use verdict::reasons;
 
-use anyhow::Context as _;
 use std::sync::Arc;
-use std::time::Duration;
 use tidemill_events::codec::AvroSchema;
-use tidemill_events::topics::{PerPipeline, group, subject};
-use tidemill_kafka::pipelines::Follower;
-use tidemill_kafka::registry::{Blocking, Registry};
-use tidemill_kafka::transactional::{KafkaBroker, Settings};
+use tidemill_events::topics::{PerPipeline, subject};
+use tidemill_kafka::registry::Blocking;
+use tidemill_kafka::transactional::KafkaBroker;
 use tidemill_pipeline::Pipeline;
 use tidemill_service::{Context, Service};
-use tidemill_stream::fault::Fault;
 use tidemill_stream::task::Until;
 use tidemill_stream::{Committed, Error, Limits, Linger, Restore, Stage};
-use tidemill_task_sets::{Applied, RawSchemas, TaskSet, WriterSchemas, lookup, supervise};
+use tidemill_task_sets::{Applied, RawSchemas, TaskSet, Wiring, WriterSchemas, lookup, supervise};
 
 /// The stage's name, as it is in `from` and in the group.
 const STAGE: &str = "validator";
@@ -42,22 +38,14 @@ impl Service for Validator {
     type Config = Config;
 
     async fn start(config: Config, context: Context) -> anyhow::Result<axum::Router> {
-        let common = config.as_ref();
-        let registry = Registry::new(&common.registry, Duration::from_secs(2))?.blocking();
-        let fault = Fault::from_setting(config.fault.as_deref()).map_err(anyhow::Error::msg)?;
-        let follower = Follower::start(&common.kafka, registry.clone()).context("cannot follow the applied pipelines")?;
-        let (brokers, instance, clock) = (common.kafka.clone(), common.instance, context.clock().clone());
+        let wiring = Wiring::new(config.as_ref(), &context)?.with_fault(config.fault.fault.as_deref())?;
+        let follower = wiring.follow()?;
         let make = move |applied: &Applied| {
-            let pipeline = applied.pipeline.clone();
-            let settings = settings(&pipeline, &brokers, instance, fault);
-            let stage = ValidatorStage::new(pipeline, &registry)?;
-            Ok(vec![TaskSet::new(
-                STAGE,
-                KafkaBroker::new(settings),
-                stage,
-                Limits { linger: Linger::Fixed(PACE), ..Limits::default() },
-                clock.clone(),
-            )])
+            let layout = &applied.pipeline.layout;
+            let settings = wiring.settings(STAGE, layout, &[PerPipeline::Raw], &handler::OUTPUTS);
+            let stage = ValidatorStage::new(applied.pipeline.clone(), &wiring.registry)?;
+            let limits = Limits { linger: Linger::Fixed(PACE), ..Limits::default() };
+            Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, limits, wiring.clock.clone())])
         };
         supervise(&context, follower, Box::new(make))?;
         Ok(axum::Router::new())
@@ -67,19 +55,6 @@ impl Service for Validator {
 /// How long a batch gathers, microseconds. The stages behind come away sooner, so that each is ready when a transaction of
 /// the one before it arrives: at 2,000 events/s that halves the whole line's latency (docs/decisions/transactions.md).
 const PACE: i64 = 30_000;
-
-fn settings(pipeline: &Pipeline, brokers: &str, instance: u32, fault: Option<Fault>) -> Settings {
-    let topic = |t: PerPipeline| t.name(&pipeline.name, &pipeline.layout.entities);
-    Settings {
-        brokers: brokers.to_owned(),
-        group: group(STAGE, &pipeline.name),
-        slot: format!("{}.{instance}", group(STAGE, &pipeline.name)),
-        inputs: vec![topic(PerPipeline::Raw)],
-        outputs: handler::OUTPUTS.iter().map(|t| topic(*t)).collect(),
-        gather: Duration::ZERO,
-        fault,
-    }
-}
 
 /// The validator of one pipeline.
 struct ValidatorStage {

@@ -8,7 +8,7 @@ mod file;
 mod secret;
 pub mod values;
 
-pub use common::{Common, Redis, Store, Write};
+pub use common::{Common, Fault, Redis, Store, Write};
 pub use secret::Secret;
 
 use clap::parser::ValueSource;

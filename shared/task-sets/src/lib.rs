@@ -4,8 +4,10 @@
 mod metrics;
 pub mod observer;
 mod schemas;
+mod wiring;
 
-pub use schemas::{RawSchemas, WriterSchemas, lookup, lookup_control};
+pub use schemas::{RawSchemas, WriterSchemas, Writers, control_schema, lookup, writers};
+pub use wiring::{Wiring, names};
 
 use anyhow::Context as _;
 use std::collections::BTreeMap;

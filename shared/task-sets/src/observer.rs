@@ -14,7 +14,7 @@ mod readers;
 use readers::Readers;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tidemill_events::topics::{Control, PerPipeline, group};
+use tidemill_events::topics::Control;
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
 use tidemill_service::Clock;
 use tidemill_stream::metadata::{put_varint, take_varint};
@@ -73,14 +73,6 @@ pub struct Seat {
     pub group: String,
 }
 
-impl Seat {
-    /// The seat of `stage` for pipeline `pipeline`.
-    #[must_use]
-    pub fn of_pipeline(brokers: &str, instance: u32, stage: &str, pipeline: &str) -> Self {
-        Self { brokers: brokers.to_owned(), instance, group: group(stage, pipeline) }
-    }
-}
-
 /// The loop of an observer; `make` makes its fold anew whenever this member begins to lead.
 pub fn observer<F: Fold>(
     stage: &str,
@@ -100,12 +92,6 @@ pub fn observer<F: Fold>(
     };
     let stage_of = ObserverStage { brokers: seat.brokers.clone(), topics, make: Box::new(make) };
     TaskSet::new(stage, KafkaBroker::new(settings), stage_of, Limits::default(), clock)
-}
-
-/// The names of a pipeline's topics.
-#[must_use]
-pub fn names(layout: &tidemill_events::Layout, topics: &[PerPipeline]) -> Vec<String> {
-    topics.iter().map(|t| t.name(&layout.pipeline, &layout.entities)).collect()
 }
 
 struct ObserverStage<F> {

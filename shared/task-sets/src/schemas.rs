@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidemill_events::RecordSchema;
 use tidemill_events::codec::{AvroSchema, RawReader};
+use tidemill_events::layout::control_avro;
+use tidemill_events::topics::{Control, PerPipeline, subject};
+use tidemill_events::{Layout, RecordSchema};
 use tidemill_kafka::registry::{self, Blocking};
 use tidemill_stream::Error;
 
@@ -34,6 +36,16 @@ impl WriterSchemas {
         self.known.insert(id, schema.clone());
         Ok(schema)
     }
+}
+
+/// A writer schema by id.
+pub type Writers = Box<dyn FnMut(u32) -> Result<AvroSchema, Error> + Send>;
+
+/// [`WriterSchemas::get`] of a topic of which this process writes nothing.
+#[must_use]
+pub fn writers(registry: &Blocking) -> Writers {
+    let mut schemas = WriterSchemas::new(registry.clone(), []);
+    Box::new(move |id| schemas.get(id))
 }
 
 /// Readers of a raw topic, to which anybody may write.
@@ -94,16 +106,17 @@ fn error(error: &registry::Error) -> Error {
 ///
 /// # Errors
 /// [`Error::Unavailable`] while the registry is away; [`Error::Fatal`] when it is not registered.
-pub fn lookup(registry: &Blocking, layout: &tidemill_events::Layout, topic: tidemill_events::topics::PerPipeline) -> Result<u32, Error> {
-    let subject = tidemill_events::topics::subject(&topic.name(&layout.pipeline, &layout.entities));
-    registry.lookup(&subject, &layout.avro(topic)).map_err(|e| error(&e))
+pub fn lookup(registry: &Blocking, layout: &Layout, topic: PerPipeline) -> Result<u32, Error> {
+    registry.lookup(&subject(&topic.name(&layout.pipeline, &layout.entities)), &layout.avro(topic)).map_err(|e| error(&e))
 }
 
-/// The id under which `apply` registered the schema of a control topic.
+/// The schema of a control topic's records, and the id under which `apply` registered it.
 ///
 /// # Errors
-/// As [`lookup`].
-pub fn lookup_control(registry: &Blocking, topic: tidemill_events::topics::Control) -> Result<u32, Error> {
-    let subject = tidemill_events::topics::subject(topic.name());
-    registry.lookup(&subject, tidemill_events::layout::control_avro(topic)).map_err(|e| error(&e))
+/// [`Error::Unavailable`] while the registry is away, or does not know it yet: the first apply is under way, or was made by
+/// an older version.
+pub fn control_schema(registry: &Blocking, topic: Control) -> Result<(AvroSchema, u32), Error> {
+    let text = control_avro(topic);
+    let id = registry.lookup(&subject(topic.name()), text).map_err(|e| Error::Unavailable(e.to_string()))?;
+    Ok((AvroSchema::parse(text).map_err(|e| Error::Fatal(e.to_string()))?, id))
 }

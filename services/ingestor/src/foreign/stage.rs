@@ -5,16 +5,14 @@ use crate::intake::Intake;
 use crate::meters::{Counted, Meters};
 use crate::route::{Source, events_shape};
 use std::sync::Arc;
-use std::time::Duration;
 use tidemill_events::RecordSchema;
 use tidemill_events::codec::{self, AvroSchema};
-use tidemill_events::topics::{PerPipeline, group};
+use tidemill_events::topics::PerPipeline;
 use tidemill_kafka::registry::Blocking;
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
 use tidemill_pipeline::{Pipeline, Upstream};
-use tidemill_service::Clock;
 use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
-use tidemill_task_sets::{TaskSet, lookup};
+use tidemill_task_sets::{TaskSet, Wiring, lookup};
 
 /// The service, as it is in the group.
 const SERVICE: &str = "ingestor";
@@ -25,32 +23,18 @@ pub(crate) const STAGE: &str = "ingestor.topic";
 ///
 /// # Errors
 /// [`Error::Unavailable`] while the registry is away; [`Error::Fatal`] when it does not know the pipeline's schemas.
-pub(crate) fn task_set(
-    pipeline: &Pipeline,
-    (brokers, instance): (&str, u32),
-    registry: &Blocking,
-    meters: &Meters,
-    clock: Arc<dyn Clock>,
-) -> Result<Option<TaskSet>, Error> {
+pub(crate) fn task_set(pipeline: &Pipeline, wiring: &Wiring, meters: &Meters) -> Result<Option<TaskSet>, Error> {
     let Some(upstream) = &pipeline.source.upstream else { return Ok(None) };
-    let group = group(SERVICE, &pipeline.name);
-    let settings = Settings {
-        brokers: brokers.to_owned(),
-        slot: format!("{group}.{instance}"),
-        group,
-        inputs: vec![upstream.topic.clone()],
-        outputs: OUTPUTS.iter().map(|t| t.name(&pipeline.name, &pipeline.layout.entities)).collect(),
-        gather: Duration::ZERO,
-        fault: None,
-    };
+    let settings = wiring.settings(SERVICE, &pipeline.layout, &[], &OUTPUTS);
+    let settings = Settings { inputs: vec![upstream.topic.clone()], ..settings };
     let stage = ForeignStage {
-        shared: Arc::new(shared(pipeline, upstream, registry)?),
-        registry: registry.clone(),
+        shared: Arc::new(shared(pipeline, upstream, &wiring.registry)?),
+        registry: wiring.registry.clone(),
         event: pipeline.layout.event.clone(),
         pipeline: pipeline.name.as_str().into(),
         meters: meters.clone(),
     };
-    Ok(Some(TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), clock)))
+    Ok(Some(TaskSet::new(STAGE, KafkaBroker::new(settings), stage, Limits::default(), wiring.clock.clone())))
 }
 
 fn shared(pipeline: &Pipeline, upstream: &Upstream, registry: &Blocking) -> Result<Shared, Error> {

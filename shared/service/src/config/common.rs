@@ -68,3 +68,11 @@ pub struct Store {
     #[arg(long, env = "TIDEMILL_STORE", value_name = "URL", value_parser = values::store_url)]
     pub store: String,
 }
+
+/// For services whose exactly-once is tested by breaking it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Fault {
+    /// Break a rule of exactly-once; only in builds for tests
+    #[arg(long, env = "TIDEMILL_FAULT", value_name = "FAULT", hide = true)]
+    pub fault: Option<String>,
+}
