@@ -58,9 +58,9 @@ impl Registry {
     /// [`Error::Refused`] when the HTTP client cannot be set up.
     pub fn new(url: &str, patience: Duration) -> Result<Self, Error> {
         let url = url.trim_end_matches('/').to_owned();
-        let settings =
-            SrSettings::new_builder(url.clone()).set_timeout(REQUEST_TIMEOUT).build().map_err(|e| Error::of("set up a client", &e))?;
-        let http = reqwest::Client::builder()
+        let settings = SrSettings::new_builder(url.clone()).set_timeout(REQUEST_TIMEOUT).build_with(tidemill_http_client::builder());
+        let settings = settings.map_err(|e| Error::of("set up a client", &e))?;
+        let http = tidemill_http_client::builder()
             .timeout(REQUEST_TIMEOUT)
             .build()
             .map_err(|e| Error::Refused { what: "set up a client".into(), why: e.to_string() })?;

@@ -31,13 +31,14 @@ const IMPURE: [&str; 12] = [
     "tidemill-artefacts",
 ];
 /// Libraries that only these crates name, so that nothing else knows them.
-const BEHIND: [(&str, &[&str]); 10] = [
+const BEHIND: [(&str, &[&str]); 11] = [
     ("parquet", &["tidemill-training-set", "tidemill-cli"]),
     ("rdkafka", &["tidemill-kafka"]),
     ("schema_registry_converter", &["tidemill-kafka"]),
     ("redis", &["tidemill-online-store"]),
     ("serde-saphyr", &["tidemill-pipeline"]),
     ("opentelemetry", &["tidemill-service", "tidemill-kafka"]),
+    ("native-tls", &["tidemill-http-client"]),
     ("object_store", &["tidemill-artefacts"]),
     ("lightgbm3", &["tidemill-trainer"]),
     ("opentelemetry_sdk", &["tidemill-service"]),

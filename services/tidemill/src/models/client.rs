@@ -40,7 +40,7 @@ impl Client {
         let base = Url::parse(&flags.deployer).ok().filter(|url| !url.cannot_be_a_base());
         Ok(Self {
             base: base.ok_or_else(|| anyhow!("`{}` is no address: TIDEMILL_DEPLOYER_URL must be the deployer's", flags.deployer))?,
-            http: reqwest::Client::builder().timeout(TIMEOUT).build()?,
+            http: tidemill_http_client::builder().timeout(TIMEOUT).build()?,
             runtime: Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?,
         })
     }

@@ -65,7 +65,7 @@ impl Http {
         let mut token = HeaderValue::try_from(format!("Bearer {}", endpoint.token)).map_err(|_| Error::Token)?;
         token.set_sensitive(true);
         let headers = [(AUTHORIZATION, token), (CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
-        let http = reqwest::Client::builder()
+        let http = tidemill_http_client::builder()
             .http1_only()
             .tcp_nodelay(true)
             .timeout(TIMEOUT)

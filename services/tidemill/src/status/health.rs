@@ -63,7 +63,7 @@ struct Check {
 
 /// Asks every service that has an address.
 pub(super) async fn ask(flags: &Flags) -> reqwest::Result<Vec<Health>> {
-    let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+    let http = tidemill_http_client::builder().timeout(TIMEOUT).build()?;
     let mut all = Vec::new();
     for (service, url) in [
         ("ingestor", &flags.ingestor),

@@ -95,7 +95,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(url: &str, token: &str, pipeline: &str) -> reqwest::Result<Self> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+        let http = tidemill_http_client::builder().timeout(TIMEOUT).build()?;
         Ok(Self { http, base: format!("{}/v1/pipelines/{pipeline}", url.trim_end_matches('/')), token: token.to_owned() })
     }
 

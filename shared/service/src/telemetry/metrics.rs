@@ -42,7 +42,7 @@ impl Sender {
 }
 
 fn run(url: &str, identity: &[(&'static str, String)], metrics: &Metrics, stopped: &Receiver<()>) {
-    let client = match reqwest::blocking::Client::builder().timeout(TIMEOUT).build() {
+    let client = match tidemill_http_client::blocking_builder().timeout(TIMEOUT).build() {
         Ok(client) => client,
         Err(error) => return tracing::warn!(%error, "metrics are not sent"),
     };

@@ -3,7 +3,7 @@
 use super::{TIMEOUT, ids::Ids};
 use crate::metrics::Metrics;
 use opentelemetry::Context;
-use opentelemetry_otlp::{Protocol, WithExportConfig};
+use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
@@ -14,6 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
 use std::time::Duration;
 
 /// Spans that may wait: some megabytes, and seconds at a full rate with the usual sampling.
@@ -42,8 +43,12 @@ struct Counts {
 
 /// A provider whose spans go to `url`. Whether a trace is followed is decided before its spans are made, so all are kept.
 pub(super) fn provider(url: &str, resource: Resource, metrics: &Metrics) -> anyhow::Result<SdkTracerProvider> {
+    // a runtime is inside, which must not be made where another one waits
+    let client = thread::spawn(|| tidemill_http_client::blocking_builder().timeout(TIMEOUT).build());
+    let client = client.join().map_err(|_| anyhow::anyhow!("the thread that makes the HTTP client panicked"))??;
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
+        .with_http_client(client)
         .with_endpoint(url)
         .with_protocol(Protocol::HttpBinary)
         .with_timeout(TIMEOUT)
