@@ -1,8 +1,9 @@
 //! [`tidemill_stream::Broker`] on Kafka: a consumer in a group and a transactional producer.
 //!
 //! What had to be right for exactly-once and for speed is in docs/decisions/transactions.md; each
-//! setting here says why it is there.
+//! setting in `config` says why it is there.
 
+mod config;
 mod consume;
 mod produce;
 mod quiet;
@@ -11,7 +12,6 @@ mod spans;
 
 use consume::Membership;
 use produce::Deliveries;
-use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -21,13 +21,13 @@ use rdkafka::topic_partition_list::Offset;
 use record::{record, traceparent};
 use spans::LoopSpans;
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 use std::time::{Duration, Instant};
 use tidemill_stream::fault::Fault;
 use tidemill_stream::task::{Restore, Until};
 use tidemill_stream::{Broker, Committed, Delivered, Error, Input, Outputs, Polled, Record, Spans};
 
-use crate::consumer::{self, RECONNECT};
-use crate::delivery::{Delivery, STATISTICS};
+use crate::delivery::Delivery;
 use crate::reader::{self, Isolation, Scan};
 use crate::trace::tracer;
 
@@ -35,17 +35,10 @@ use crate::trace::tracer;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a scan of what is done may deliver nothing before another is begun.
 const SCAN: Duration = Duration::from_secs(5);
-/// Records of a batch that are handed over within [`LINGER_SMALL`].
+/// Records of a batch that are handed over within `LINGER_SMALL`.
 const SMALL: usize = 1_000;
 /// The producer of larger ones.
 const LARGE: usize = 2;
-/// Milliseconds that records wait in the client for the rest of their batch, so that it leaves as one request for each
-/// partition; the partitions are being registered meanwhile. If a part of it left first, the rest would wait for that part's
-/// acknowledgement, and for as long as records that are due wait behind more than five others librdkafka 2.12 spins
-/// (librdkafka #3692), which kept up to a seventh of a busy machine from the broker that was waited for.
-const LINGER_SMALL: &str = "5";
-/// The same for a thousand records and more, and where a fault is injected and no partition is registered.
-const LINGER_LARGE: &str = "20";
 /// A member that is shut out twice within this time has a rival.
 const RIVALRY: Duration = Duration::from_secs(30);
 
@@ -142,57 +135,21 @@ impl KafkaBroker {
     /// Makes a producer; whatever transaction its predecessor had open has ended when it returns.
     fn producer(&self, turn: usize) -> Result<BaseProducer<Deliveries>, Error> {
         let context = Deliveries::new(self.settings.outputs.len());
-        let producer: BaseProducer<Deliveries> = self.producer_config(turn).create_with_context(context).map_err(rebuild)?;
+        let producer: BaseProducer<Deliveries> = config::producer(&self.settings, turn).create_with_context(context).map_err(rebuild)?;
         if self.settings.fault.is_none() {
             producer.init_transactions(PATIENCE).map_err(rebuild)?;
         }
         Ok(producer)
     }
 
-    fn consumer_config(&self) -> ClientConfig {
-        let mut config = consumer::config(&self.settings.brokers);
-        config
-            .set("client.id", &self.settings.slot)
-            .set("group.id", &self.settings.group)
-            // static membership: a restart within the session takes its partitions back without a rebalance
-            .set("group.instance.id", &self.settings.slot)
-            .set("partition.assignment.strategy", "range")
-            .set("session.timeout.ms", "6000")
-            .set("heartbeat.interval.ms", "1500")
-            // a restore of the state happens between two polls
-            .set("max.poll.interval.ms", "600000")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("statistics.interval.ms", STATISTICS)
-            // on every hop, the first too: librdkafka asks for stable offsets only then
-            .set("isolation.level", "read_committed")
-            // a full local queue sleeps this long, 1,000 ms by default
-            .set("fetch.queue.backoff.ms", "5")
-            .set("queued.min.messages", "20000")
-            .set("queued.max.messages.kbytes", "16384");
-        if !self.settings.gather.is_zero() {
-            config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", self.settings.gather.as_millis().to_string());
-        }
-        config
-    }
-
-    fn producer_config(&self, turn: usize) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.settings.brokers)
-            .set("client.id", &self.settings.slot)
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("linger.ms", if self.settings.fault.is_some() || turn == LARGE { LINGER_LARGE } else { LINGER_SMALL })
-            .set("queue.buffering.max.messages", "1000000")
-            .set("queue.buffering.max.kbytes", "131072")
-            .set("sticky.partitioning.linger.ms", "0")
-            .set("reconnect.backoff.max.ms", RECONNECT);
-        if self.settings.fault.is_none() {
-            // a killed member's transaction must not hold readers back for long
-            config.set("transactional.id", format!("{}.{turn}", self.settings.slot)).set("transaction.timeout.ms", "10000");
-        }
-        config
+    /// Makes the producers at once: each has a few questions to the broker, and must wait for their answers.
+    fn producers(&self) -> Result<[BaseProducer<Deliveries>; 3], Error> {
+        let made = thread::scope(|scope| {
+            let making = [0, 1, LARGE].map(|turn| scope.spawn(move || self.producer(turn)));
+            making.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let [first, second, large] = made;
+        Ok([first?, second?, large?])
     }
 }
 
@@ -354,7 +311,7 @@ impl Broker for KafkaBroker {
             Some(Fault::CommitFirst) => {
                 consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).map_err(rebuild)?;
                 // a dozen kills are to hit what comes in between
-                std::thread::sleep(Duration::from_millis(50));
+                thread::sleep(Duration::from_millis(50));
                 produce::write(producer, &self.settings.outputs, outputs).map(|_| ())
             }
         }
@@ -363,11 +320,12 @@ impl Broker for KafkaBroker {
     fn connect(&mut self) -> Result<(), Error> {
         // the old clients go first: two of one static member would fence each other
         self.clients = None;
-        let producers = [self.producer(0)?, self.producer(1)?, self.producer(LARGE)?];
         let consumer: BaseConsumer<Membership> =
-            self.consumer_config().create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
+            config::consumer(&self.settings).create_with_context(Membership::new(&self.settings.inputs)).map_err(rebuild)?;
         let topics: Vec<&str> = self.settings.inputs.iter().map(String::as_str).collect();
+        // it joins while the producers are made; what is committed is asked for after that
         consumer.subscribe(&topics).map_err(rebuild)?;
+        let producers = self.producers()?;
         self.clients = Some(Clients { consumer, producers, turn: 0, delivery: Delivery::new(), held: BTreeSet::new() });
         Ok(())
     }
