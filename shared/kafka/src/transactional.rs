@@ -39,6 +39,8 @@ const SCAN: Duration = Duration::from_secs(5);
 const SMALL: usize = 1_000;
 /// The producer of larger ones.
 const LARGE: usize = 2;
+/// Between the two halves of what a fault tears apart: a dozen kills are to hit it.
+const TORN: Duration = Duration::from_millis(50);
 /// A member that is shut out twice within this time has a rival.
 const RIVALRY: Duration = Duration::from_secs(30);
 
@@ -307,11 +309,13 @@ impl Broker for KafkaBroker {
                 producer.send_offsets_to_transaction(&list, &group, PATIENCE).map_err(|e| produce::decide(producer, &e))?;
                 producer.commit_transaction(PATIENCE).map_err(|e| produce::decide(producer, &e))
             }
-            Some(Fault::NoTransactions) => consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).map_err(rebuild),
+            Some(Fault::NoTransactions) => {
+                thread::sleep(TORN);
+                consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).map_err(rebuild)
+            }
             Some(Fault::CommitFirst) => {
                 consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).map_err(rebuild)?;
-                // a dozen kills are to hit what comes in between
-                thread::sleep(Duration::from_millis(50));
+                thread::sleep(TORN);
                 produce::write(producer, &self.settings.outputs, outputs).map(|_| ())
             }
         }
