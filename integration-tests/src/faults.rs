@@ -1,5 +1,6 @@
 //! Kills services at random and measures how long each takes to go on.
 
+use crate::machine::{Elapsed, Stopwatch};
 use crate::progress::{Position, Progress};
 use crate::services::{Service, Services, Slot};
 use crate::until::until;
@@ -20,7 +21,7 @@ pub struct Kill {
     /// Who was killed.
     pub slot: Slot,
     /// From the kill until every input partition had moved on; of a service with none of its own, until it was ready.
-    pub recovery: Duration,
+    pub recovery: Elapsed,
 }
 
 /// Kills one service after the other.
@@ -35,7 +36,7 @@ pub struct Killer<'a> {
 
 struct Waiting {
     slot: Slot,
-    killed: Instant,
+    killed: Stopwatch,
     before: Position,
 }
 
@@ -56,7 +57,7 @@ impl<'a> Killer<'a> {
         let mut waiting = Vec::new();
         let victims: Vec<Slot> = self.victims().into_iter().map(|service| Slot(service, 1)).collect();
         victims.iter().try_for_each(|slot| self.services.kill(*slot))?;
-        let killed = Instant::now();
+        let killed = Stopwatch::start()?;
         victims.iter().try_for_each(|slot| self.services.launch(*slot))?;
         for slot in victims {
             // only now: where the dead one stood is told when its successor has ended its transaction
@@ -78,8 +79,8 @@ impl<'a> Killer<'a> {
         Ok(())
     }
 
-    fn recovered(&self, victim: &Waiting) -> Result<Option<Duration>> {
-        let since = victim.killed.elapsed();
+    fn recovered(&self, victim: &Waiting) -> Result<Option<Elapsed>> {
+        let since = victim.killed.elapsed()?;
         // a question that nobody answers in time is asked again
         let goes_on = match victim.slot.0 {
             Service::Trainer | Service::Deployer | Service::DriftWatcher => self.services.is_ready(victim.slot),
@@ -88,9 +89,9 @@ impl<'a> Killer<'a> {
         if let Ok(true) = goes_on {
             return Ok(Some(since));
         }
-        if since > GIVE_UP {
+        if since.clock > GIVE_UP {
             let log = self.services.process(victim.slot)?.log_end();
-            bail!("{} has not gone on {since:?} after it was killed: {:?}, {goes_on:?}\n{log}", victim.slot, victim.before);
+            bail!("{} has not gone on {since} after it was killed: {:?}, {goes_on:?}\n{log}", victim.slot, victim.before);
         }
         Ok(None)
     }

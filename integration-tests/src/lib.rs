@@ -12,6 +12,7 @@ pub mod hostile;
 pub mod http;
 pub mod infrastructure;
 pub mod injector;
+pub mod machine;
 pub mod payments;
 pub mod pipeline;
 pub mod process;

@@ -1,7 +1,6 @@
 //! Figures of a test run, shown also when it passes.
 
 use std::io::Write;
-use std::time::Duration;
 
 /// Writes a line to standard error itself: the test runner keeps what is printed of tests that pass to itself.
 pub fn say(line: impl AsRef<str>) {
@@ -14,12 +13,6 @@ pub fn say(line: impl AsRef<str>) {
 pub fn percentile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
-}
-
-/// Seconds with one decimal.
-#[must_use]
-pub fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
 }
 
 #[cfg(test)]

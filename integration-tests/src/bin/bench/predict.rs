@@ -1,6 +1,5 @@
 //! REST predictions of one row, over connections that each ask one after the other.
 
-use crate::machine::Ticks;
 use crate::table::{count, table};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
@@ -8,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
+use tidemill_integration_tests::machine::Ticks;
 use tidemill_integration_tests::report::percentile;
 use tidemill_integration_tests::services::{Service, Slot};
 use tidemill_integration_tests::{Pipeline, Stack};

@@ -1,11 +1,11 @@
 //! What each process took of the machine.
 
-use crate::machine::Ticks;
 use crate::table::table;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidemill_integration_tests::infrastructure::part_usage;
+use tidemill_integration_tests::machine::Ticks;
 use tidemill_integration_tests::process::{Usage, usage};
 use tidemill_integration_tests::{Environment, Stack};
 
