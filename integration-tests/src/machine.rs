@@ -51,7 +51,7 @@ impl fmt::Display for Ticks {
     }
 }
 
-/// A stopwatch that also knows how much of its time was ours.
+/// A stopwatch that also knows how much of its time the hypervisor took.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch {
     begun: Instant,
@@ -61,10 +61,10 @@ pub struct Stopwatch {
 /// What a [`Stopwatch`] shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Elapsed {
-    /// The time without the share that the hypervisor took of the machine in it: what the software is answerable for.
-    pub own: Duration,
     /// On the clock.
     pub clock: Duration,
+    /// Its part in which the hypervisor gave the machine to others.
+    pub stolen: Duration,
 }
 
 impl Stopwatch {
@@ -87,15 +87,15 @@ impl Stopwatch {
 
 impl Elapsed {
     fn new(clock: Duration, ticks: Ticks) -> Self {
-        Self { own: clock.mul_f64((1.0 - ticks.stolen()).max(0.0)), clock }
+        Self { clock, stolen: clock.mul_f64(ticks.stolen()) }
     }
 }
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} s", self.own.as_secs_f64())?;
-        let stolen = self.clock.saturating_sub(self.own);
-        if stolen.as_secs_f64() >= 0.05 { write!(f, " (and {:.1} that the hypervisor took)", stolen.as_secs_f64()) } else { Ok(()) }
+        write!(f, "{:.1} s", self.clock.as_secs_f64())?;
+        let stolen = self.stolen.as_secs_f64();
+        if stolen >= 0.05 { write!(f, " ({stolen:.1} of them the hypervisor's)") } else { Ok(()) }
     }
 }
 
@@ -109,8 +109,8 @@ mod tests {
         assert_eq!(now.since(before).to_string(), "the hypervisor took 40 % of the machine");
         assert!(Ticks::parse("cpu  1 2 3").is_none());
         let elapsed = Elapsed::new(Duration::from_secs(10), now.since(before));
-        assert_eq!((elapsed.own, elapsed.clock), (Duration::from_secs(6), Duration::from_secs(10)));
-        assert_eq!(elapsed.to_string(), "6.0 s (and 4.0 that the hypervisor took)");
+        assert_eq!((elapsed.clock, elapsed.stolen), (Duration::from_secs(10), Duration::from_secs(4)));
+        assert_eq!(elapsed.to_string(), "10.0 s (4.0 of them the hypervisor's)");
         assert_eq!(Elapsed::new(Duration::from_secs(10), before.since(now)).to_string(), "10.0 s");
     }
 }

@@ -28,13 +28,8 @@ struct Prediction {
     ingested_at: i64,
 }
 
-/// Publishes at `rate` for `seconds`; then `after` is done with the same services.
-pub(crate) fn run(
-    stack: &mut Stack,
-    rate: u64,
-    seconds: u64,
-    after: impl FnOnce(&Stack, &Pipeline) -> Result<String>,
-) -> Result<(String, String)> {
+/// Publishes at `rate` for `seconds` and tells what was measured; then `after` is done with the same services.
+pub(crate) fn run(stack: &mut Stack, rate: u64, seconds: u64, after: impl FnOnce(&Stack, &Pipeline) -> Result<String>) -> Result<String> {
     let pipeline = stack.apply("payments")?;
     stack.start_all()?;
     let file = payments::file(&stack.environment, &stack.tidemill(), pipeline.folder())?;
@@ -47,9 +42,11 @@ pub(crate) fn run(
     let hops = hops(stack, &pipeline)?;
     stack.tidemill().succeed(&["wait", &pipeline.name])?;
     stack.tidemill().succeed(&["verify", &pipeline.name])?;
+    // now: what follows may fail
+    println!("{}\n{}", report(&latencies, rate, events, &hops), spent.report(elapsed, events));
     let rest = after(stack, &pipeline)?;
     stack.services.stop_all()?;
-    Ok((format!("{}\n{}", report(&latencies, rate, events, &hops), spent.report(elapsed, events)), rest))
+    Ok(rest)
 }
 
 /// Microseconds from `ingested_at` to the moment the reader had the prediction, of every event after the warm-up.

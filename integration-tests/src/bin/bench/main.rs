@@ -74,8 +74,7 @@ fn main() -> Result<()> {
         let measured = latency::run(&mut stack, args.rate, args.steady, |stack, pipeline| {
             predict::run(stack, pipeline, args.connections, args.rate, Duration::from_secs(args.predict))
         });
-        let (stream, rest) = measured?;
-        println!("{stream}\n{rest}");
+        println!("{}", measured?);
     }
     Ok(())
 }

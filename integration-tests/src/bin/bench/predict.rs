@@ -24,9 +24,7 @@ pub(crate) fn run(stack: &Stack, pipeline: &Pipeline, connections: usize, rate: 
     let steady = load(&address, &requests, connections, Some(every), time)?;
     let saturated = load(&address, &requests, connections, None, time)?;
     let row = |load: &Load, how: String, limits: [&str; 2]| {
-        let Load { machine, refused, .. } = load;
-        let refused = if *refused == 0 { String::new() } else { format!("; **{} answered 503**", count(*refused)) };
-        let what = format!("REST predict, one row, {connections} connections, {how}: p50 / p99 / p99.9 ({machine}{refused})");
+        let what = format!("REST predict, one row, {connections} connections, {how}: p50 / p99 / p99.9 ({})", load.machine);
         let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| percentile(&load.latencies, share).as_secs_f64() * 1000.0);
         vec![what, format!("{p50:.2} / **{p99:.2}** / {p999:.2} ms"), limits[0].into(), limits[1].into()]
     };
@@ -43,15 +41,13 @@ struct Load {
     latencies: Vec<Duration>,
     /// Answers a second.
     rate: f64,
-    /// Answers that were none: Redis did not answer in time.
-    refused: u64,
     machine: Ticks,
 }
 
 /// Asks for `time`, each connection `every` so often, or again at once.
 fn load(address: &str, requests: &[Vec<u8>], connections: usize, every: Option<Duration>, time: Duration) -> Result<Load> {
     let (before, begin) = (Ticks::until_now()?, Instant::now());
-    let asked = thread::scope(|scope| {
+    let mut latencies = thread::scope(|scope| {
         let ask = |n: usize| {
             let requests = requests.iter().cycle().skip(n * requests.len() / connections);
             // the connections take turns
@@ -60,14 +56,12 @@ fn load(address: &str, requests: &[Vec<u8>], connections: usize, every: Option<D
         };
         let asking: Vec<_> = (0..connections).map(ask).collect();
         let each = asking.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a connection panicked"))?);
-        each.collect::<Result<Vec<_>>>()
+        Ok::<_, anyhow::Error>(each.collect::<Result<Vec<_>>>()?.concat())
     })?;
     let machine = Ticks::until_now()?.since(before);
-    let refused = asked.iter().map(|(_, refused)| refused).sum();
-    let mut latencies: Vec<Duration> = asked.into_iter().flat_map(|(latencies, _)| latencies).collect();
     let rate = latencies.len() as f64 / begin.elapsed().as_secs_f64();
     latencies.sort_unstable();
-    Ok(Load { latencies, rate, refused, machine })
+    Ok(Load { latencies, rate, machine })
 }
 
 /// Requests about the events that were published first, a month later.
@@ -93,20 +87,19 @@ fn requests(stack: &Stack, pipeline: &Pipeline) -> Result<Vec<Vec<u8>>> {
     Ok(requests)
 }
 
-/// Time of each answer, since its request was due, so that a slow answer counts for those that waited behind it; and how many
-/// answers were 503.
+/// Time of each answer: since its request was due, so that a slow answer counts for those that waited behind it.
 fn ask<'a>(
     address: &str,
     requests: impl Iterator<Item = &'a Vec<u8>>,
     first: Instant,
     every: Option<Duration>,
     until: Instant,
-) -> Result<(Vec<Duration>, u64)> {
+) -> Result<Vec<Duration>> {
     let mut connection = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
     connection.set_nodelay(true)?;
     connection.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut buffer = vec![0; 64 << 10];
-    let (mut latencies, mut refused) = (Vec::new(), 0);
+    let mut latencies = Vec::new();
     let mut due = first;
     for request in requests {
         match every {
@@ -117,15 +110,15 @@ fn ask<'a>(
             break;
         }
         connection.write_all(request)?;
-        refused += u64::from(!read_answer(&mut connection, &mut buffer)?);
+        read_answer(&mut connection, &mut buffer)?;
         latencies.push(due.elapsed());
         due += every.unwrap_or_default();
     }
-    Ok((latencies, refused))
+    Ok(latencies)
 }
 
-/// Reads one answer to its end: whether it is a prediction, or 503; anything else is a failure.
-fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> Result<bool> {
+/// Reads one answer to its end; anything but 200 is a failure.
+fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
     let mut filled = 0;
     loop {
         let read = connection.read(&mut buffer[filled..])?;
@@ -133,11 +126,10 @@ fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> Result<bool> {
         filled += read;
         let Some(head) = buffer[..filled].windows(4).position(|w| w == b"\r\n\r\n") else { continue };
         let text = std::str::from_utf8(&buffer[..head])?;
-        let predicted = text.starts_with("HTTP/1.1 200");
-        ensure!(predicted || text.starts_with("HTTP/1.1 503"), "{}", String::from_utf8_lossy(&buffer[..filled]));
+        ensure!(text.starts_with("HTTP/1.1 200"), "{}", String::from_utf8_lossy(&buffer[..filled]));
         let length = text.lines().find_map(|l| l.strip_prefix("content-length: ")).context("the answer has no length")?;
         if filled >= head + 4 + length.parse::<usize>()? {
-            return Ok(predicted);
+            return Ok(());
         }
     }
 }
