@@ -30,12 +30,12 @@ pub use spec::Spec;
 
 use anyhow::Context as _;
 use tidemill_artefacts::ArtefactStore;
-use tidemill_events::codec::{AvroSchema, NumberReader};
+use tidemill_events::codec::NumberReader;
 use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_service::{Context, Service};
 use tidemill_stream::Error;
 use tidemill_task_sets::observer::{Topics, observer};
-use tidemill_task_sets::{Applied, TaskSet, Wiring, control_schema, lookup, names, supervise, writers};
+use tidemill_task_sets::{Applied, TaskSet, Wiring, control_schema, names, supervise, topic_schema, writers};
 
 /// The stage's name, as it is in the group.
 const STAGE: &str = "drift-watcher";
@@ -92,10 +92,7 @@ impl Pipelines {
     }
 
     fn written(&self, applied: &Applied) -> Result<Written, Error> {
-        let layout = &applied.pipeline.layout;
-        let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
-        let drift = AvroSchema::parse(&layout.avro(PerPipeline::Drift)).map_err(fault)?;
-        let drift = (drift, lookup(&self.wiring.registry, layout, PerPipeline::Drift)?);
+        let drift = topic_schema(&self.wiring.registry, &applied.pipeline.layout, PerPipeline::Drift)?;
         Ok(Written { drift, alerts: control_schema(&self.wiring.registry, Control::Alerts)? })
     }
 }

@@ -37,7 +37,7 @@ use tidemill_service::metrics::Labels;
 use tidemill_service::{Context, Service};
 use tidemill_stream::task::Until;
 use tidemill_stream::{Committed, Error, Limits, Linger, Restore, Stage};
-use tidemill_task_sets::{Applied, RawSchemas, TaskSet, Wiring, WriterSchemas, lookup, supervise};
+use tidemill_task_sets::{Applied, RawSchemas, TaskSet, Wiring, WriterSchemas, lookup, supervise, topic_schema};
 use vault::Artefacts;
 
 /// The stage's name, as it is in `from` and in the group.
@@ -103,7 +103,6 @@ impl EvaluatorStage {
         let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
         let id = |topic| lookup(registry, layout, topic);
         let hop = |position| Ok((position, HopCodec::new(layout, position, id(PerPipeline::Hop(position))?).map_err(fault)?));
-        let rejected = AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).map_err(fault)?;
         let name = pipeline.name.clone();
         let shared = Shared {
             labels,
@@ -111,7 +110,7 @@ impl EvaluatorStage {
             predictions_topic: topic(layout, PerPipeline::Predictions).into(),
             predictions: PredictionCodec::new(layout, id(PerPipeline::Predictions)?).map_err(fault)?,
             outcomes: OutcomeCodec::new(layout, id(PerPipeline::Outcomes)?).map_err(fault)?,
-            rejected: (rejected, id(PerPipeline::Rejected)?),
+            rejected: topic_schema(registry, layout, PerPipeline::Rejected)?,
             hops: pipeline.label_hops().into_iter().map(hop).collect::<Result<_, Error>>()?,
             room,
             told: Arc::new(move |outcome| {

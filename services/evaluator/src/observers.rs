@@ -6,13 +6,12 @@ use crate::vault::Artefacts;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
-use tidemill_events::codec::AvroSchema;
 use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_pipeline::Pipeline;
 use tidemill_service::metrics::Labels;
 use tidemill_stream::Error;
 use tidemill_task_sets::observer::{Topics, observer};
-use tidemill_task_sets::{TaskSet, Wiring, control_schema, lookup, names, writers};
+use tidemill_task_sets::{TaskSet, Wiring, control_schema, names, topic_schema, writers};
 
 const PERFORMANCE: &str = "evaluator.performance";
 const JUDGE: &str = "evaluator.judge";
@@ -54,7 +53,7 @@ impl Observers {
     fn performance(&self, pipeline: &Arc<Pipeline>, settings: Settings) -> Result<TaskSet, Error> {
         let layout = &pipeline.layout;
         let topics = Topics { inputs: names(layout, &[PerPipeline::Outcomes]), outputs: names(layout, &[PerPipeline::Performance]) };
-        let own = (schema(&layout.avro(PerPipeline::Performance))?, lookup(&self.wiring.registry, layout, PerPipeline::Performance)?);
+        let own = topic_schema(&self.wiring.registry, layout, PerPipeline::Performance)?;
         let labels = Labels { pipeline: pipeline.name.as_str().into(), stage: PERFORMANCE, outcome: "late" };
         let (late, registry) = (self.late.clone(), self.wiring.registry.clone());
         let late = Arc::new(move || _ = late.get_or_create(&labels).inc());
@@ -73,8 +72,4 @@ impl Observers {
         let make = move || Ok(JudgeFold::new(bench.clone(), writers(&registry), own.clone()));
         Ok(observer(JUDGE, &self.wiring.seat(JUDGE, &pipeline.name), topics, self.wiring.clock.clone(), make))
     }
-}
-
-fn schema(text: &str) -> Result<AvroSchema, Error> {
-    AvroSchema::parse(text).map_err(|e| Error::Fatal(e.to_string()))
 }

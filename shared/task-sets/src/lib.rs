@@ -6,7 +6,7 @@ pub mod observer;
 mod schemas;
 mod wiring;
 
-pub use schemas::{RawSchemas, WriterSchemas, Writers, control_schema, lookup, writers};
+pub use schemas::{RawSchemas, WriterSchemas, Writers, control_schema, lookup, topic_schema, writers};
 pub use wiring::{Wiring, names};
 
 use anyhow::Context as _;

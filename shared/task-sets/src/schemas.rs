@@ -110,6 +110,15 @@ pub fn lookup(registry: &Blocking, layout: &Layout, topic: PerPipeline) -> Resul
     registry.lookup(&subject(&topic.name(&layout.pipeline, &layout.entities)), &layout.avro(topic)).map_err(|e| error(&e))
 }
 
+/// The schema of the records of a pipeline's topic, and the id under which `apply` registered it.
+///
+/// # Errors
+/// As [`lookup`].
+pub fn topic_schema(registry: &Blocking, layout: &Layout, topic: PerPipeline) -> Result<(AvroSchema, u32), Error> {
+    let schema = AvroSchema::parse(&layout.avro(topic)).map_err(|e| Error::Fatal(e.to_string()))?;
+    Ok((schema, lookup(registry, layout, topic)?))
+}
+
 /// The schema of a control topic's records, and the id under which `apply` registered it.
 ///
 /// # Errors

@@ -6,13 +6,13 @@ use crate::meters::{Counted, Meters};
 use crate::route::{Source, events_shape};
 use std::sync::Arc;
 use tidemill_events::RecordSchema;
-use tidemill_events::codec::{self, AvroSchema};
+use tidemill_events::codec;
 use tidemill_events::topics::PerPipeline;
 use tidemill_kafka::registry::Blocking;
 use tidemill_kafka::transactional::{KafkaBroker, Settings};
 use tidemill_pipeline::{Pipeline, Upstream};
 use tidemill_stream::{Committed, Error, Limits, Restore, Stage};
-use tidemill_task_sets::{TaskSet, Wiring, lookup};
+use tidemill_task_sets::{TaskSet, Wiring, lookup, topic_schema};
 
 /// The service, as it is in the group.
 const SERVICE: &str = "ingestor";
@@ -41,11 +41,10 @@ fn shared(pipeline: &Pipeline, upstream: &Upstream, registry: &Blocking) -> Resu
     let fault = |error: codec::Error| Error::Fatal(error.to_string());
     let layout = &pipeline.layout;
     let shape = events_shape(&Source::from(pipeline), lookup(registry, layout, PerPipeline::Raw)?);
-    let rejected = AvroSchema::parse(&layout.avro(PerPipeline::Rejected)).map_err(fault)?;
     Ok(Shared {
         upstream: upstream.clone(),
         intake: Arc::new(Intake::new(shape).map_err(fault)?),
-        rejected: (rejected, lookup(registry, layout, PerPipeline::Rejected)?),
+        rejected: topic_schema(registry, layout, PerPipeline::Rejected)?,
         partitions: pipeline.source.partitions,
     })
 }
