@@ -1,11 +1,12 @@
 //! The learning loop on the real line: a first model takes over from the bootstrap, a better one from it, a worse one is
 //! refused, drift asks for a training, a person rolls back; and at each position of the predictions one model served.
 
+use anyhow::Context;
 use serde_json::Value as Json;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-use tidemill_integration_tests::until::until_holds;
+use tidemill_integration_tests::until::{until, until_holds};
 use tidemill_integration_tests::{Pipeline, Stack};
 
 /// How long a training, its verdict and its deployment may take.
@@ -50,6 +51,19 @@ fn train(stack: &Stack, pipeline: &Pipeline) -> i64 {
     let new = records[before..].iter().rfind(|r| r.value["pipeline"] == pipeline.name.as_str()).unwrap();
     assert_eq!(new.value["causes"][0]["reason"], "command", "{new:?}");
     new.value["model"]["version"].as_i64().unwrap()
+}
+
+/// Rolls back, and gives the deployment that was taken back. Drift trains on meanwhile: where another champion serves than the
+/// one that was seen, the order is refused, and one looks again.
+fn take_back(stack: &Stack, pipeline: &Pipeline) -> Json {
+    until("the champion that was seen is taken back", LEARNED, || {
+        let seen = last(stack, "tidemill.deployments", pipeline, |_| true).context("nothing is deployed")?;
+        let version = seen["model"]["version"].to_string();
+        let order = ["models", "rollback", &pipeline.name, "--actor", "ann", "--detail", "the test asks"];
+        stack.tidemill().succeed(&[&order[..], &["--expected-champion", &version]].concat())?;
+        Ok(Some(seen))
+    })
+    .unwrap()
 }
 
 fn evaluation(stack: &Stack, pipeline: &Pipeline, version: i64) -> Json {
@@ -132,12 +146,10 @@ fn models_come_are_judged_take_over_and_are_taken_back() {
         .unwrap();
 
     // taken back by a person
-    let champion = last(&stack, "tidemill.deployments", &pipeline, |_| true).unwrap();
-    let (number, version) = (champion["number"].as_i64().unwrap(), champion["model"]["version"].as_i64().unwrap());
-    stack.tidemill().succeed(&["models", "rollback", &pipeline.name, "--actor", "ann", "--detail", "the test asks"]).unwrap();
-    let now =
-        last(&stack, "tidemill.deployments", &pipeline, |d| d["number"].as_i64() > Some(number)).expect("a roll-back is a deployment");
-    assert_eq!(now["replaces"]["version"], version);
+    let taken = take_back(&stack, &pipeline);
+    let number = taken["number"].as_i64().unwrap() + 1;
+    let next = last(&stack, "tidemill.deployments", &pipeline, |d| d["number"] == number).expect("a roll-back is a deployment");
+    assert_eq!((&next["replaces"]["version"], &next["model"]["version"]), (&taken["model"]["version"], &taken["replaces"]["version"]));
 
     // every decision was made by the model that was in force, and says why where it acts
     stack.tidemill().succeed(&["verify", &pipeline.name]).unwrap();
