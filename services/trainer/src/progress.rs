@@ -8,15 +8,17 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tidemill_events::control::{Candidate, Cause};
 use tidemill_events::time::{SECOND, format_instant};
 use tidemill_service::Metrics;
 use tidemill_service::metrics::Labels;
 
 /// What a training is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Another pipeline's training has the machine, or a part that it needs is away.
@@ -34,10 +36,26 @@ pub enum Phase {
     Store,
 }
 
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// Where a training is, and how long it has been where it was before.
+#[derive(Debug)]
+struct At {
+    phase: Phase,
+    /// What it waits for, if it does.
+    waiting_for: String,
+    since: Instant,
+    took: BTreeMap<Phase, Duration>,
+}
+
 /// A running training, as it tells of itself.
 #[derive(Debug, Default)]
 pub struct Live {
-    phase: Mutex<(Phase, String)>,
+    at: Mutex<At>,
     /// Rows so far.
     pub rows: AtomicU64,
     /// Points of the search that are done.
@@ -48,19 +66,43 @@ pub struct Live {
     pub best: AtomicU64,
 }
 
+impl Default for At {
+    fn default() -> Self {
+        Self { phase: Phase::default(), waiting_for: String::new(), since: Instant::now(), took: BTreeMap::new() }
+    }
+}
+
+impl At {
+    fn go(&mut self, phase: Phase, waiting_for: &str) {
+        *self.took.entry(self.phase).or_default() += self.since.elapsed();
+        (self.phase, self.since) = (phase, Instant::now());
+        waiting_for.clone_into(&mut self.waiting_for);
+    }
+}
+
 impl Live {
     /// It is at `phase` now.
     pub fn enter(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, String::new());
+        self.at().go(phase, "");
     }
 
     /// It waits, and what for.
     pub fn wait(&self, why: &str) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (Phase::Waiting, why.to_owned());
+        self.at().go(Phase::Waiting, why);
     }
 
-    fn now_at(&self) -> (Phase, String) {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How long each phase took so far, for people: `waiting 0.1 s, features 3.2 s`.
+    #[must_use]
+    pub fn took(&self) -> String {
+        let at = self.at();
+        let mut took = at.took.clone();
+        *took.entry(at.phase).or_default() += at.since.elapsed();
+        let each = took.iter().map(|(phase, took)| format!("{phase} {:.1} s", took.as_secs_f64()));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    fn at(&self) -> MutexGuard<'_, At> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -238,7 +280,9 @@ impl Board {
         if let Some(running) = &mut line.running
             && let Some(live) = &running.live
         {
-            (running.phase, running.waiting_for) = live.now_at();
+            let at = live.at();
+            (running.phase, running.waiting_for) = (at.phase, at.waiting_for.clone());
+            drop(at);
             running.done = live.done.load(Relaxed);
             running.points = live.points.load(Relaxed);
             running.best = Some(f64::from_bits(live.best.load(Relaxed))).filter(|best| *best > 0.0);

@@ -97,8 +97,10 @@ impl Jobs for Trainings {
         let (this, version) = (self.clone(), plan.version);
         let (stop_it, live_it) = (stop.clone(), live.clone());
         let run = move || {
+            let ended = this.run(version, end, &live_it, &stop_it);
+            tracing::info!(pipeline = this.setup.pipeline, version, took = live_it.took(), "the training's work is done");
             // whoever called it off may be gone
-            let _ = sender.send(this.run(version, end, &live_it, &stop_it));
+            let _ = sender.send(ended);
         };
         background::spawn(format!("{} training", self.setup.pipeline), run)
             .map_err(|e| Error::Fatal(format!("no thread for a training: {e}")))?;
