@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub type Written = BTreeMap<(i32, i64), &'static str>;
 
 /// An injection under way.
 pub struct Injector {
+    /// Held while a burst is written.
+    turns: Arc<Mutex<()>>,
     hurry: Sender<Infallible>,
     thread: JoinHandle<Result<Written>>,
 }
@@ -35,22 +38,33 @@ impl Injector {
         count: usize,
         burst: usize,
     ) -> Result<Self> {
-        let producer = Producer::new(&environment.kafka)?;
+        let brokers = environment.kafka.clone();
+        let turns = Arc::new(Mutex::new(()));
         let (hurry, hurried) = channel::<Infallible>();
+        let taken = turns.clone();
         let write = move || {
             let all: Vec<(Hostile, Outgoing)> =
                 hostile.into_iter().cycle().take(count).zip((0..partitions).cycle()).map(|(h, p)| (h.clone(), h.outgoing(p))).collect();
             let mut written = Written::new();
             for part in all.chunks(burst) {
                 let records: Vec<Outgoing> = part.iter().map(|(_, record)| record.clone()).collect();
-                let offsets = producer.write(&topic, &records)?;
+                let turn = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                // of a client of its own: one that has seen its broker die may write to some partition never again
+                let offsets = Producer::new(&brokers)?.write(&topic, &records)?;
+                drop(turn);
                 written.extend(part.iter().zip(offsets).map(|((h, record), offset)| ((record.partition, offset), h.reason)));
                 // nothing is ever sent: once hurried, the channel is closed and this returns at once
                 let _ = hurried.recv_timeout(PAUSE);
             }
             Ok(written)
         };
-        Ok(Self { hurry, thread: thread::Builder::new().name("injector".into()).spawn(write)? })
+        Ok(Self { turns, hurry, thread: thread::Builder::new().name("injector".into()).spawn(write)? })
+    }
+
+    /// Waits for the burst under way, and holds back the next until what it gives is dropped: librdkafka may lose a record, or
+    /// the word where it went, when a broker dies that it is on its way to (librdkafka #5430).
+    pub fn hold(&self) -> MutexGuard<'_, ()> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what is left without pausing, and tells where all went.
