@@ -52,6 +52,27 @@ struct At {
     took: BTreeMap<Phase, Duration>,
 }
 
+impl Default for At {
+    fn default() -> Self {
+        Self { phase: Phase::default(), waiting_for: String::new(), since: Instant::now(), took: BTreeMap::new() }
+    }
+}
+
+impl At {
+    fn go(&mut self, phase: Phase, waiting_for: &str) {
+        self.took = self.took();
+        (self.phase, self.since) = (phase, Instant::now());
+        waiting_for.clone_into(&mut self.waiting_for);
+    }
+
+    /// How long each phase took until now.
+    fn took(&self) -> BTreeMap<Phase, Duration> {
+        let mut took = self.took.clone();
+        *took.entry(self.phase).or_default() += self.since.elapsed();
+        took
+    }
+}
+
 /// A running training, as it tells of itself.
 #[derive(Debug, Default)]
 pub struct Live {
@@ -64,20 +85,6 @@ pub struct Live {
     pub points: AtomicU64,
     /// The least log loss of those that are done, as bits; 0 before the first.
     pub best: AtomicU64,
-}
-
-impl Default for At {
-    fn default() -> Self {
-        Self { phase: Phase::default(), waiting_for: String::new(), since: Instant::now(), took: BTreeMap::new() }
-    }
-}
-
-impl At {
-    fn go(&mut self, phase: Phase, waiting_for: &str) {
-        *self.took.entry(self.phase).or_default() += self.since.elapsed();
-        (self.phase, self.since) = (phase, Instant::now());
-        waiting_for.clone_into(&mut self.waiting_for);
-    }
 }
 
 impl Live {
@@ -94,16 +101,17 @@ impl Live {
     /// How long each phase took so far, for people: `waiting 0.1 s, features 3.2 s`.
     #[must_use]
     pub fn took(&self) -> String {
-        let at = self.at();
-        let mut took = at.took.clone();
-        *took.entry(at.phase).or_default() += at.since.elapsed();
-        let each = took.iter().map(|(phase, took)| format!("{phase} {:.1} s", took.as_secs_f64()));
-        each.collect::<Vec<_>>().join(", ")
+        told(&self.at().took())
     }
 
     fn at(&self) -> MutexGuard<'_, At> {
         self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn told(took: &BTreeMap<Phase, Duration>) -> String {
+    let each = took.iter().map(|(phase, took)| format!("{phase} {:.1} s", took.as_secs_f64()));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// A cause, as it is shown.
@@ -295,5 +303,28 @@ impl Board {
     /// This process no longer leads `pipeline`.
     pub fn leave(&self, pipeline: &str) {
         self.lines().remove(pipeline);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_phase_took_is_told_in_their_order() {
+        let took = [(Phase::Search, 25_460), (Phase::Waiting, 40), (Phase::Features, 8_200)];
+        let took = took.into_iter().map(|(phase, millis)| (phase, Duration::from_millis(millis))).collect();
+        assert_eq!(told(&took), "waiting 0.0 s, features 8.2 s, search 25.5 s");
+    }
+
+    #[test]
+    fn a_phase_that_comes_again_is_counted_once() {
+        let live = Live::default();
+        live.enter(Phase::Outcomes);
+        live.wait("Kafka");
+        live.enter(Phase::Outcomes);
+        let at = live.at();
+        assert_eq!(at.took().into_keys().collect::<Vec<_>>(), [Phase::Waiting, Phase::Outcomes]);
+        assert!(at.took()[&Phase::Outcomes] > at.took[&Phase::Outcomes], "the one under way is counted, too");
     }
 }

@@ -110,7 +110,6 @@ async fn how_it_goes_is_shown_by_whoever_leads() {
 
     let live = Arc::new(Live::default());
     live.enter(crate::progress::Phase::Search);
-    assert_eq!(live.took(), "waiting 0.0 s, search 0.0 s");
     live.points.store(6, Relaxed);
     live.done.store(2, Relaxed);
     let cause = Cause { reason: "schedule".into(), detail: "the first".into(), record: None };
