@@ -10,6 +10,8 @@
 set -euo pipefail
 
 . "$(dirname "$0")/lib/base.sh"
+. "$LOCAL_DIR/lib/process.sh"
+. "$LOCAL_DIR/lib/ports.sh"
 . "$LOCAL_DIR/lib/parts.sh"
 . "$LOCAL_DIR/install/packages.sh"
 . "$LOCAL_DIR/install/rust.sh"

@@ -3,6 +3,7 @@
 //! `infra/local/test.sh` starts the infrastructure and tells its addresses in the environment; each test
 //! applies a pipeline of its own and starts the services it needs. What a [`Stack`] started ends with it.
 
+pub mod admin;
 pub mod command;
 pub mod committed;
 pub mod environment;

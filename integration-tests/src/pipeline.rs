@@ -1,5 +1,6 @@
 //! A pipeline of a test's own: a copy of an example under another name, taken back when the test ends.
 
+use crate::admin::delete_topics;
 use crate::command::Tidemill;
 use crate::environment::{Environment, repository};
 use crate::producer::{Outgoing, Producer};
@@ -7,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::panicking;
 use tempfile::TempDir;
 use tidemill_events::topics::{Control, group};
 
@@ -109,15 +111,23 @@ impl Pipeline {
     }
 }
 
+impl Pipeline {
+    fn take_back(&self) -> Result<()> {
+        let tombstone = Outgoing { key: Some(self.name.clone().into_bytes()), ..Outgoing::default() };
+        Producer::new(&self.brokers)?.write(Control::Pipelines.name(), &[tombstone])?;
+        // a test that failed leaves them to be looked at
+        if panicking() { Ok(()) } else { delete_topics(&self.brokers, &self.topic("")) }
+    }
+}
+
 impl Drop for Pipeline {
-    /// Takes it back with a tombstone, which no command does: services of later tests would run it too.
+    /// Takes it back with a tombstone and deletes its topics, which no command does: services of later tests would run it
+    /// too, and a broker that is killed looks through every topic it has before it answers again.
     fn drop(&mut self) {
-        if self.applied {
-            let tombstone = Outgoing { key: Some(self.name.clone().into_bytes()), ..Outgoing::default() };
-            let written = Producer::new(&self.brokers).and_then(|p| p.write(Control::Pipelines.name(), &[tombstone]));
-            if let Err(error) = written {
-                eprintln!("pipeline {} stays applied: {error:#}", self.name);
-            }
+        if self.applied
+            && let Err(error) = self.take_back()
+        {
+            eprintln!("pipeline {} stays applied: {error:#}", self.name);
         }
     }
 }

@@ -1,34 +1,14 @@
-//! An upstream with a topic of its own: its topic, its schema, its records, none of them made by Tidemill's code.
+//! An upstream with a topic of its own: its schema and its records, none of them made by Tidemill's code.
 
-use crate::environment::Environment;
 use crate::topics::Reader;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use apache_avro::Schema;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use serde_json::{Value as Json, json};
-use std::time::Duration;
 
 /// The time of the first payment: 2024-05-01T00:00:00Z, milliseconds.
 const START: i64 = 1_714_521_600_000;
-
-/// Creates a topic as people create them: with the time that producers say.
-///
-/// # Errors
-/// When the broker refuses.
-pub fn create_topic(environment: &Environment, topic: &str, partitions: i32) -> Result<()> {
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", &environment.kafka).create()?;
-    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    for outcome in runtime.block_on(admin.create_topics([&new], &options))? {
-        ensure!(outcome.is_ok(), "{outcome:?}");
-    }
-    Ok(())
-}
 
 /// Payments as a shop writes them, with much that a pipeline does not want.
 pub struct Shop {

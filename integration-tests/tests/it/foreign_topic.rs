@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use tidemill_events::origin::{HEADER, Origin};
 use tidemill_events::partition::partition_of;
+use tidemill_integration_tests::admin::create_topic;
 use tidemill_integration_tests::hostile::{Hostile, corruptions};
 use tidemill_integration_tests::producer::{Outgoing, Producer};
 use tidemill_integration_tests::services::Slot;
 use tidemill_integration_tests::topics::Message;
-use tidemill_integration_tests::upstream::{Shop, create_topic, customer, id, id_of, json_payment};
+use tidemill_integration_tests::upstream::{Shop, customer, id, id_of, json_payment};
 use tidemill_integration_tests::{Pipeline, Service, Stack, payments};
 use tidemill_kafka::reader::{Isolation, Scan};
 
@@ -143,7 +144,7 @@ fn an_upstreams_topic_is_read_exactly_once_whatever_is_killed() {
     let refused = stack.tidemill().run(&["apply", &avro.0.file().to_string_lossy()]).unwrap().with_code(1).unwrap();
     assert!(refused.err.contains(&format!("there is no topic `{}`", avro.1)), "{}", refused.err);
     for (_, topic) in [&avro, &plain] {
-        create_topic(&stack.environment, topic, PARTITIONS).unwrap();
+        create_topic(&stack.environment.kafka, topic, PARTITIONS).unwrap();
     }
     let shop = Shop::register(&stack.reader(), &avro.1).unwrap();
     // any registered schema that is no payment's
@@ -182,7 +183,7 @@ fn events_are_published_straight_to_kafka() {
     let (mut upstream, topic) = copy(&stack, "avro");
     // days a second through partitions that are read one after the other: they meet in raw hours apart
     upstream.edit("lateness: 10m", "lateness: 1d").unwrap();
-    create_topic(&stack.environment, &topic, PARTITIONS).unwrap();
+    create_topic(&stack.environment.kafka, &topic, PARTITIONS).unwrap();
     upstream.apply_again(&stack.tidemill()).unwrap();
     stack.start_all().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -128,8 +128,7 @@ impl Admin {
     pub fn ends(&self, topic: &str) -> Result<Vec<Ends>, Error> {
         let partitions = self.partitions(topic)?.ok_or_else(|| Error::NoTopic(topic.to_owned()))?;
         let watermarks = |consumer: &BaseConsumer, partition| {
-            consumer
-                .fetch_watermarks(topic, partition, TIMEOUT)
+            consumer::watermarks(consumer, topic, partition, TIMEOUT)
                 .map_err(|e| Error::kafka(&format!("read the end of {topic} partition {partition}"), e))
         };
         let ends = |partition| {

@@ -153,7 +153,7 @@ impl Scan {
         let mut assignment = TopicPartitionList::new();
         let (mut until, mut ranges) = (Vec::new(), Vec::new());
         for &(partition, offset) in from {
-            let (first, stable) = consumer.fetch_watermarks(topic, partition, admin::TIMEOUT).map_err(fault)?;
+            let (first, stable) = consumer::watermarks(&consumer, topic, partition, admin::TIMEOUT).map_err(fault)?;
             let start = offset.max(first);
             ranges.push(Range { partition, from: start.min(stable), to: stable });
             let Ok(slot) = usize::try_from(partition) else { continue };
