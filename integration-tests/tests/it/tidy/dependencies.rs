@@ -1,7 +1,7 @@
-//! Who may depend on whom, and that each dependency says what it is for.
+//! Who may depend on whom, and that each dependency says what it is for; which crates CI optimises.
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use tidemill_integration_tests::environment::repository;
 
@@ -123,4 +123,15 @@ fn every_dependency_has_one_version() {
         }
     }
     assert!(own.is_empty(), "these do not come from the workspace: {own:#?}");
+}
+
+/// The profile optimises whatever it does not name: dependencies. (`package."*"` would name macros, too.)
+#[test]
+fn the_ci_profile_names_every_crate_of_ours() {
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    let section = manifest.split("[profile.ci.package]\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let named: BTreeSet<&str> = section.lines().filter_map(|line| line.split_once('.')).map(|(name, _)| name).collect();
+    let metadata = metadata();
+    let ours: BTreeSet<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(named, ours);
 }
