@@ -41,7 +41,6 @@ keep_kafka_classes() (
   trap 'stop_part kafka' EXIT
   KAFKA_CLASSES_TO=$HOME_DIR/classes.jsa KAFKA_OPTS=-XX:TieredStopAtLevel=1 launch_part kafka
   await_part kafka
-  stop_part kafka
-  mv "$HOME_DIR/classes.jsa" "$1"
-  rm -rf "$HOME_DIR"
+  # it writes them while it ends
+  end_process "$(part_pid kafka)" 120 && mv "$HOME_DIR/classes.jsa" "$1" && rm -rf "$HOME_DIR"
 )

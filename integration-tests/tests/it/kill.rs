@@ -38,7 +38,7 @@ const LEARNING: [(&str, &str); 3] = [
     ("labels: { horizon: 7d }", "labels: { horizon: 1d }"),
     ("every: 28d, on: [drift, spec_change], history: 21d, validation: 7d", "every: 1d, on: [drift], history: 6d, validation: 1d"),
     (
-        "num_leaves: [8, 16], learning_rate: [0.1], min_data_in_leaf: [50], lambda_l2: [3], num_iterations: { max: 150 }",
+        "num_leaves: [8, 16], learning_rate: [0.2], min_data_in_leaf: [50], lambda_l2: [3], num_iterations: { max: 150 }",
         "num_leaves: [8], num_iterations: [40]",
     ),
 ];

@@ -15,7 +15,7 @@ const LEARNED: Duration = Duration::from_secs(120);
 const EDITS: [(&str, &str); 7] = [
     ("labels: { horizon: 7d }", "labels: { horizon: 1d }"),
     (
-        "search: { num_leaves: [8, 16], learning_rate: [0.1], min_data_in_leaf: [50], lambda_l2: [3], num_iterations: { max: 150 } }",
+        "search: { num_leaves: [8, 16], learning_rate: [0.2], min_data_in_leaf: [50], lambda_l2: [3], num_iterations: { max: 150 } }",
         "search: { num_leaves: [2], learning_rate: [0.02], num_iterations: [1] }",
     ),
     (
