@@ -60,8 +60,6 @@ run_step "building services and tests" cargo build --profile "$profile" --worksp
 settle_disk
 
 "$LOCAL_DIR/down.sh" --home "$HOME_DIR" --wipe
-# This broker lives for a quarter of an hour and is killed in the middle of it: optimising its code would not pay.
-export KAFKA_OPTS=-XX:TieredStopAtLevel=1
 run_step "starting infrastructure" "$LOCAL_DIR/up.sh" --home "$HOME_DIR"
 export_env
 use_shared_data

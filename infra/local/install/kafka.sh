@@ -39,7 +39,7 @@ keep_kafka_classes() (
   mkdir -p "$DATA_DIR"
   echo 5L6g3nShT-eMCtK--X86sw >"$DATA_DIR/cluster.id"
   trap 'stop_part kafka' EXIT
-  KAFKA_CLASSES_TO=$HOME_DIR/classes.jsa KAFKA_OPTS=-XX:TieredStopAtLevel=1 launch_part kafka
+  KAFKA_CLASSES_TO=$HOME_DIR/classes.jsa launch_part kafka
   await_part kafka
   # it writes them while it ends
   end_process "$(part_pid kafka)" 120 && mv "$HOME_DIR/classes.jsa" "$1" && rm -rf "$HOME_DIR"

@@ -34,13 +34,15 @@ kafka_prepare() {
   : >"$kafka_data/formatted"
 }
 
+# Without C2, Java's second compiler: on two processors it takes a third of the broker's for minutes, from everything else
+# (docs/benchmarks.md). A broker that runs for days earns that back: KAFKA_OPTS=-XX:TieredStopAtLevel=4.
 # KAFKA_OPTS: more words for its Java, as Kafka's own scripts take them. KAFKA_CLASSES_TO: where to write the classes at
 # its end, for install/kafka.sh.
 kafka_command() {
   local options classes=("-XX:SharedArchiveFile=$(kafka_classes)" -Xlog:cds=off)
   read -ra options <<<"${KAFKA_OPTS:-}"
   if [ -n "${KAFKA_CLASSES_TO:-}" ]; then classes=("-XX:ArchiveClassesAtExit=$KAFKA_CLASSES_TO" -Xlog:cds=off -Xlog:cds+dynamic=off); fi
-  COMMAND=(java -Xms256m -Xmx768m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError "${classes[@]}" ${options[@]+"${options[@]}"}
+  COMMAND=(java -Xms256m -Xmx768m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -XX:TieredStopAtLevel=1 "${classes[@]}" ${options[@]+"${options[@]}"}
     -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true
     '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS'
     -cp "$(kafka_libs)/*" kafka.Kafka "$RUN_DIR/kafka.conf")
