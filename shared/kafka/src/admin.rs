@@ -127,16 +127,16 @@ impl Admin {
     /// [`Error::Kafka`]; [`Error::NoTopic`].
     pub fn ends(&self, topic: &str) -> Result<Vec<Ends>, Error> {
         let partitions = self.partitions(topic)?.ok_or_else(|| Error::NoTopic(topic.to_owned()))?;
-        let watermarks = |consumer: &BaseConsumer, partition| {
-            consumer::watermarks(consumer, topic, partition, TIMEOUT)
-                .map_err(|e| Error::kafka(&format!("read the end of {topic} partition {partition}"), e))
+        let partitions: Vec<i32> = (0..partitions).collect();
+        let all = |consumer: &BaseConsumer, at| {
+            consumer::offsets(consumer, topic, &partitions, at, TIMEOUT)
+                .map_err(|e| Error::kafka(&format!("read where the partitions of {topic} begin and end"), e))
         };
-        let ends = |partition| {
-            let (start, stable) = watermarks(&self.committed, partition)?;
-            let (_, high) = watermarks(&self.uncommitted, partition)?;
-            Ok(Ends { start, stable, high })
-        };
-        (0..partitions).map(ends).collect()
+        // in this order: nothing is stable beyond what is there
+        let (start, stable) = (all(&self.committed, Offset::Beginning)?, all(&self.committed, Offset::End)?);
+        let high = all(&self.uncommitted, Offset::End)?;
+        let ends = start.into_iter().zip(stable).zip(high);
+        Ok(ends.map(|((start, stable), high)| Ends { start, stable, high }).collect())
     }
 
     /// For each partition of `topic`, from 0 on, the first offset whose append time is at or after

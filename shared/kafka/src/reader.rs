@@ -150,10 +150,12 @@ impl Scan {
     pub fn new(brokers: &str, topic: &str, from: &[(i32, i64)], isolation: Isolation) -> Result<Self, Error> {
         let fault = |source| Error::Kafka { topic: topic.to_owned(), source };
         let consumer: BaseConsumer<Reading> = config(brokers, isolation).create_with_context(Reading::default()).map_err(fault)?;
+        let partitions: Vec<i32> = from.iter().map(|(partition, _)| *partition).collect();
+        let all = |at| consumer::offsets(&consumer, topic, &partitions, at, admin::TIMEOUT).map_err(fault);
+        let ends = all(Offset::Beginning)?.into_iter().zip(all(Offset::End)?);
         let mut assignment = TopicPartitionList::new();
         let (mut until, mut ranges) = (Vec::new(), Vec::new());
-        for &(partition, offset) in from {
-            let (first, stable) = consumer::watermarks(&consumer, topic, partition, admin::TIMEOUT).map_err(fault)?;
+        for (&(partition, offset), (first, stable)) in from.iter().zip(ends) {
             let start = offset.max(first);
             ranges.push(Range { partition, from: start.min(stable), to: stable });
             let Ok(slot) = usize::try_from(partition) else { continue };

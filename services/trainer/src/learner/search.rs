@@ -12,7 +12,7 @@ use tidemill_model::{Forest, Learner, Scorer};
 use tidemill_pipeline::learning::{Search, Values};
 
 /// Trees without a better validation part before a combination is given up.
-pub const PATIENCE: usize = 50;
+pub const PATIENCE: usize = 20;
 
 /// How far a search is.
 #[derive(Debug, Clone, Copy, PartialEq)]
