@@ -70,7 +70,7 @@ impl Service for Evaluator {
             // a pipeline without `labels` learns nothing
             let Some(counting) = applied.pipeline.learning.labels.clone() else { return Ok(Vec::new()) };
             let stage = EvaluatorStage::new(applied, counting, &wiring.registry, room.clone(), labels.clone())?;
-            let limits = Limits { linger: Linger::Fixed(PATIENCE), ..Limits::default() };
+            let limits = Limits { linger: Linger::Paced(PATIENCE), ..Limits::default() };
             let join = TaskSet::new(STAGE, KafkaBroker::new(stage.settings(&wiring)), stage, limits, wiring.clock.clone());
             Ok([join].into_iter().chain(observers.of(&applied.pipeline)?).collect())
         };

@@ -44,7 +44,7 @@ impl Service for Validator {
             let layout = &applied.pipeline.layout;
             let settings = wiring.settings(STAGE, layout, &[PerPipeline::Raw], &handler::OUTPUTS);
             let stage = ValidatorStage::new(applied.pipeline.clone(), &wiring.registry)?;
-            let limits = Limits { linger: Linger::Fixed(PACE), ..Limits::default() };
+            let limits = Limits { linger: Linger::Paced(PACE), ..Limits::default() };
             Ok(vec![TaskSet::new(STAGE, KafkaBroker::new(settings), stage, limits, wiring.clock.clone())])
         };
         supervise(&context, follower, Box::new(make))?;

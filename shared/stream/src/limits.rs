@@ -19,13 +19,72 @@ impl Default for Limits {
     }
 }
 
+/// The slowest pace, microseconds.
+pub const SLOWEST: i64 = 250_000;
+/// How many times as long as a commit takes a batch gathers at least, where it is paced: committing is then a third of the
+/// time at most.
+const SHARE: i64 = 2;
+/// One part in so many is what a commit counts in the mean of how long they take.
+const SMOOTH: i64 = 8;
+
 /// How long the first record of a batch waits for company, microseconds. A transaction costs the broker the same for one
 /// record as for a hundred, and at a few thousand events a second it is the broker that is short of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linger {
-    /// So long in any case: for the line's first stage, which sets the pace, and for what nobody waits for.
-    Fixed(i64),
+    /// So long at least: for the line's first stage, which sets the pace, and for what nobody waits for. Where commits take
+    /// long, twice as long as they do, up to [`SLOWEST`]: fewer and larger transactions leave more of a busy machine to the
+    /// work, and what waits comes through sooner (docs/decisions/transactions.md).
+    Paced(i64),
     /// Until every owned partition has brought something, but no longer than that: a transaction of the stage before reaches
     /// all of its partitions at once. The others are then ready when the next one comes.
     UntilWhole(i64),
+}
+
+impl Linger {
+    /// Microseconds to wait where commits take as long as `commits`.
+    pub(crate) fn micros(self, commits: CommitTime) -> i64 {
+        match self {
+            Self::Paced(linger) => linger.max((SHARE * commits.0).min(SLOWEST)),
+            Self::UntilWhole(linger) => linger,
+        }
+    }
+}
+
+/// How long writing and committing takes of late: a mean, microseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CommitTime(i64);
+
+impl CommitTime {
+    /// One has taken `micros`.
+    pub(crate) fn took(&mut self, micros: i64) {
+        self.0 += (micros - self.0) / SMOOTH;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(commits: &[(usize, i64)]) -> CommitTime {
+        let mut time = CommitTime::default();
+        commits.iter().for_each(|(count, micros)| (0..*count).for_each(|_| time.took(*micros)));
+        time
+    }
+
+    #[test]
+    fn the_pace_slows_down_where_commits_take_long_and_comes_back() {
+        let paced = Linger::Paced(30_000);
+        assert_eq!(paced.micros(after(&[])), 30_000);
+        assert_eq!(paced.micros(after(&[(100, 14_000)])), 30_000, "what is quick leaves it as it is");
+        let slow = paced.micros(after(&[(100, 50_000)]));
+        assert!((99_000..=100_000).contains(&slow), "{slow}");
+        assert_eq!(paced.micros(after(&[(100, 10_000_000)])), SLOWEST);
+        assert_eq!(paced.micros(after(&[(100, 50_000), (100, 10_000)])), 30_000);
+        assert_eq!(paced.micros(after(&[(100, 10_000), (1, 60_000)])), 32_486, "one alone counts an eighth");
+    }
+
+    #[test]
+    fn what_waits_for_all_partitions_waits_no_longer() {
+        assert_eq!(Linger::UntilWhole(5_000).micros(after(&[(100, 50_000)])), 5_000);
+    }
 }

@@ -1,5 +1,6 @@
 //! The loop itself.
 
+use crate::limits::CommitTime;
 use crate::spans::Watch;
 use crate::task::{Restore, Stage};
 use crate::{Broker, Committed, Error, Input, Limits, Linger, Metadata, Outputs, Stats, Task};
@@ -27,6 +28,7 @@ pub struct Runner<B, S: Stage> {
     /// When each input topic brought its last record.
     heard: Vec<i64>,
     next_tick: i64,
+    commit_time: CommitTime,
     /// The slots are those of the present clients' assignment. Not so from a reconnect until the group has
     /// assigned anew: what is remembered then may be another member's by now, and committing it would move
     /// the group's offsets back.
@@ -73,6 +75,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             outputs: Outputs::default(),
             batch: Batch::default(),
             next_tick: 0,
+            commit_time: CommitTime::default(),
             synced: false,
         }
     }
@@ -248,7 +251,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
 
     /// Nobody waits for a batch that writes nothing: it may gather for longer, and spares the broker transactions.
     fn linger(&self) -> i64 {
-        let (Linger::Fixed(linger) | Linger::UntilWhole(linger)) = self.limits.linger;
+        let linger = self.limits.linger.micros(self.commit_time);
         if self.outputs.is_empty() { linger.max(TICK) } else { linger }
     }
 
@@ -288,7 +291,9 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         Stats::add(&self.stats.records, self.batch.records as u64);
         Stats::add(&self.stats.outputs, self.outputs.len() as u64);
         Stats::add(&self.stats.commits, 1);
-        Stats::add(&self.stats.commit_micros, ((self.clock)() - started).max(0) as u64);
+        let took = ((self.clock)() - started).max(0);
+        self.commit_time.took(took);
+        Stats::add(&self.stats.commit_micros, took as u64);
         self.outputs.clear();
         self.batch = Batch::default();
         Ok(())

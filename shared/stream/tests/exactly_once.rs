@@ -93,7 +93,7 @@ impl Stage for Numberer {
 type Loop = Runner<MemoryBroker, Numberer>;
 
 fn member(cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
-    member_by(40_000, Linger::Fixed(120_000), cluster, name, batch)
+    member_by(40_000, Linger::Paced(120_000), cluster, name, batch)
 }
 
 /// A member whose clock goes on by `step` microseconds each time that it is looked at.
@@ -214,7 +214,7 @@ fn a_member_that_has_not_heard_its_assignment_commits_nothing() {
 fn an_input_waits_for_the_other_as_long_as_that_brings_something() {
     let cluster = Arc::new(Mutex::new(Cluster::default()));
     rebalance(&cluster, true, true);
-    let mut member = member_by(10_000, Linger::Fixed(120_000), &cluster, "a", 1);
+    let mut member = member_by(10_000, Linger::Paced(120_000), &cluster, "a", 1);
     let publish = |input: usize, n: u8| (0..n).for_each(|_| cluster.lock().unwrap().publish(INPUTS[input], 0, b"k", b""));
     publish(1, 1);
     (0..4).for_each(|_| turn(&mut member));
@@ -247,6 +247,6 @@ fn a_batch_of_all_partitions_waits_for_nobody_if_it_may() {
     assert_eq!(turns(Linger::UntilWhole(20_000), &[0, 1]), Some(1));
     let alone = turns(Linger::UntilWhole(20_000), &[0]);
     assert!(alone.is_some_and(|turns| turns > 3), "a partition may follow: {alone:?}");
-    let paced = turns(Linger::Fixed(20_000), &[0, 1]);
+    let paced = turns(Linger::Paced(20_000), &[0, 1]);
     assert!(paced.is_some_and(|turns| turns > 3), "the pace is kept: {paced:?}");
 }
