@@ -52,7 +52,7 @@ impl Service for Validator {
     }
 }
 
-/// How long a batch gathers, microseconds. The stages behind come away sooner, so that each is ready when a transaction of
+/// How long a batch gathers at least, microseconds. The stages behind come away sooner, so that each is ready when a transaction of
 /// the one before it arrives: at 2,000 events/s that halves the whole line's latency (docs/decisions/transactions.md).
 const PACE: i64 = 30_000;
 
