@@ -79,8 +79,8 @@ impl Service for Evaluator {
     }
 }
 
-/// How long a batch of the join gathers at least, microseconds: labels are days late, and fewer transactions leave the broker more
-/// time for the line.
+/// How long a batch of the join gathers at least, microseconds: labels are days late, and fewer transactions leave the
+/// broker more time for the line.
 const PATIENCE: i64 = 100_000;
 
 /// The evaluator of one pipeline.
