@@ -31,13 +31,6 @@ struct Label<'a> {
     label_time: i64,
 }
 
-/// What of a vector says whether it is wanted.
-#[derive(Deserialize)]
-struct Head<'a> {
-    event_id: &'a str,
-    event_time: i64,
-}
-
 /// What earlier readings saw of the topics.
 #[derive(Debug, Default)]
 pub(crate) struct Read {
@@ -80,13 +73,10 @@ impl Topics<'_> {
         let codec = VectorCodec::new(layout, lookup(self.registry, layout, PerPipeline::Features)?).map_err(fatal)?;
         sources.extend(self.scan((PerPipeline::Features, span.from), &mut read.features, stop, |payload| {
             let (id, datum) = wire::split(payload).map_err(fatal)?;
-            let writer = schemas.get(id)?;
-            let head: Head<'_> = writer.decode(datum).map_err(fatal)?;
-            if set.wants(head.event_id, head.event_time) {
-                set.vector(&codec.decode(&writer, datum).map_err(fatal)?);
-                live.rows.store(set.len() as u64, Relaxed);
-            }
-            Ok(head.event_time)
+            let vector = codec.decode(&schemas.get(id)?, datum).map_err(fatal)?;
+            set.vector(&vector);
+            live.rows.store(set.len() as u64, Relaxed);
+            Ok(vector.event_time)
         })?);
         Ok((set.finish(), sources))
     }

@@ -70,15 +70,9 @@ impl Dataset {
         }
     }
 
-    /// Whether a vector at `event_time` of event `event_id` will be a row: only such a one is worth decoding.
-    #[must_use]
-    pub fn wants(&self, event_id: &str, event_time: i64) -> bool {
-        self.holds(event_time) && (self.default.is_some() || self.labels.contains_key(event_id))
-    }
-
-    /// Takes up a vector, once all outcomes are there.
+    /// Takes up a vector, once all outcomes are there. One whose event is not in the span, or has no label, will be no row.
     pub fn vector(&mut self, vector: &Vector) {
-        if !self.wants(&vector.event_id, vector.event_time) {
+        if !self.holds(vector.event_time) {
             return;
         }
         let default = self.default.map(|(label, after)| Label { label, label_time: vector.event_time.saturating_add(after), row: None });

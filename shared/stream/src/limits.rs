@@ -1,12 +1,16 @@
 //! When the loop commits.
 
+use crate::Outputs;
+
 /// When a batch closes, and how long the loop waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Input records in a transaction, at most.
+    /// Input records in a transaction, at most. Where one batch after another is full it becomes [`GROWTH`] times as many.
     pub records: usize,
     /// Output bytes after which a transaction takes no more input.
     pub bytes: usize,
+    /// Bytes for one partition of one output topic after which it takes no more: they are to leave as one request.
+    pub request: usize,
     /// How long the first record of a batch waits for company.
     pub linger: Linger,
     /// Microseconds that a partition rests when something it needs is away.
@@ -15,9 +19,21 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 8_000, bytes: 8 << 20, linger: Linger::UntilWhole(5_000), retry: 500_000 }
+        Self { records: 8_000, bytes: 8 << 20, request: 900_000, linger: Linger::UntilWhole(5_000), retry: 500_000 }
     }
 }
+
+impl Limits {
+    /// Whether `outputs` are as much as a transaction may write.
+    pub(crate) fn are_reached_by(&self, outputs: &Outputs) -> bool {
+        outputs.bytes() >= self.bytes || outputs.largest_request() >= self.request
+    }
+}
+
+/// How many times as large as usual a batch may be where one after another is full. What a transaction costs the broker does
+/// not depend on its records, so a loop that cannot keep up does more with fewer; one that has only a little to catch up
+/// with hands it on in parts, which the stage behind works at meanwhile.
+pub const GROWTH: usize = 4;
 
 /// The slowest pace, microseconds.
 pub const SLOWEST: i64 = 250_000;
@@ -47,6 +63,30 @@ impl Linger {
             Self::Paced(linger) => linger.max((SHARE * commits.0).min(SLOWEST)),
             Self::UntilWhole(linger) => linger,
         }
+    }
+}
+
+/// How many records the next batch may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    usual: usize,
+    most: usize,
+}
+
+impl Size {
+    /// Of batches that usually have `usual` at most.
+    pub(crate) fn new(usual: usize) -> Self {
+        Self { usual, most: usual }
+    }
+
+    /// Input records in a transaction, at most.
+    pub(crate) fn most(self) -> usize {
+        self.most
+    }
+
+    /// A batch has been committed, which was as large as it may be, or not.
+    pub(crate) fn closed(&mut self, full: bool) {
+        self.most = if full { self.most.saturating_mul(2).min(self.usual.saturating_mul(GROWTH)) } else { (self.most / 2).max(self.usual) };
     }
 }
 
@@ -81,6 +121,17 @@ mod tests {
         assert_eq!(paced.micros(after(&[(100, 10_000_000)])), SLOWEST);
         assert_eq!(paced.micros(after(&[(100, 50_000), (100, 10_000)])), 30_000);
         assert_eq!(paced.micros(after(&[(100, 10_000), (1, 60_000)])), 32_486, "one alone counts an eighth");
+    }
+
+    #[test]
+    fn batches_grow_while_they_are_full_and_come_back() {
+        let mut size = Size::new(100);
+        let mut after = |full| {
+            size.closed(full);
+            size.most()
+        };
+        assert_eq!([true, true, true].map(&mut after), [200, 400, 400]);
+        assert_eq!([false, true, false, false, false].map(after), [200, 400, 200, 100, 100]);
     }
 
     #[test]

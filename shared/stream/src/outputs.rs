@@ -50,7 +50,15 @@ pub struct Outputs {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     links: Vec<Traceparent>,
+    /// Bytes that go to each partition of each topic, with what a record takes beside its key and value.
+    requests: Vec<Vec<usize>>,
+    /// The most of them.
+    largest: usize,
 }
+
+/// Bytes that a record takes in a request beside its key and value, at most: lengths, times and offsets of Kafka's record
+/// format v2, which are varints, and a `traceparent`.
+const AROUND: usize = 32;
 
 impl Outputs {
     /// Adds a record whose value `write` appends to the buffer. When `write` fails, nothing is added.
@@ -73,8 +81,22 @@ impl Outputs {
         let payload = start..self.bytes.len();
         let key = key.map(|k| self.append(k));
         let traceparent = traceparent.map(|t| self.append(t));
+        self.count(topic, partition, self.bytes.len() - start);
         self.entries.push(Entry { topic, partition, key, payload, traceparent, origin: None });
         Ok(())
+    }
+
+    fn count(&mut self, topic: usize, partition: i32, bytes: usize) {
+        let Ok(place) = usize::try_from(partition) else { return };
+        if self.requests.len() <= topic {
+            self.requests.resize(topic + 1, Vec::new());
+        }
+        let partitions = &mut self.requests[topic];
+        if partitions.len() <= place {
+            partitions.resize(place + 1, 0);
+        }
+        partitions[place] += bytes + AROUND;
+        self.largest = self.largest.max(partitions[place]);
     }
 
     /// Gives the record that was added last the origin `origin`.
@@ -147,11 +169,19 @@ impl Outputs {
         self.bytes.len()
     }
 
+    /// About how many bytes the largest request will have: what goes to one partition of one topic.
+    #[must_use]
+    pub fn largest_request(&self) -> usize {
+        self.largest
+    }
+
     /// Forgets everything, keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
         self.links.clear();
+        self.requests.iter_mut().for_each(|partitions| partitions.fill(0));
+        self.largest = 0;
     }
 
     /// How far the outputs go now; [`Outputs::truncate`] returns to it.
@@ -160,9 +190,33 @@ impl Outputs {
         (self.entries.len(), self.bytes.len())
     }
 
-    /// Forgets what was added since `mark`.
+    /// Forgets what was added since `mark`; [`Outputs::largest_request`] may be told too large after that.
     pub(crate) fn truncate(&mut self, mark: (usize, usize)) {
         self.entries.truncate(mark.0);
         self.bytes.truncate(mark.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(outputs: &mut Outputs, topic: usize, partition: i32, bytes: usize) {
+        outputs.push(topic, partition, Some(b"key"), None, |out| Ok::<_, ()>(out.resize(out.len() + bytes, 0))).unwrap();
+    }
+
+    #[test]
+    fn the_largest_request_is_what_goes_to_one_partition_of_one_topic() {
+        let mut outputs = Outputs::default();
+        assert_eq!(outputs.largest_request(), 0);
+        push(&mut outputs, 0, 2, 97);
+        push(&mut outputs, 1, 2, 97);
+        push(&mut outputs, 0, 1, 97);
+        assert_eq!(outputs.largest_request(), 100 + AROUND);
+        push(&mut outputs, 0, 2, 47);
+        assert_eq!(outputs.largest_request(), 150 + 2 * AROUND);
+        outputs.clear();
+        push(&mut outputs, 1, 0, 7);
+        assert_eq!(outputs.largest_request(), 10 + AROUND);
     }
 }

@@ -1,6 +1,6 @@
 //! The loop itself.
 
-use crate::limits::CommitTime;
+use crate::limits::{CommitTime, Size};
 use crate::spans::Watch;
 use crate::task::{Restore, Stage};
 use crate::{Broker, Committed, Error, Input, Limits, Linger, Metadata, Outputs, Stats, Task};
@@ -29,6 +29,7 @@ pub struct Runner<B, S: Stage> {
     heard: Vec<i64>,
     next_tick: i64,
     commit_time: CommitTime,
+    size: Size,
     /// The slots are those of the present clients' assignment. Not so from a reconnect until the group has
     /// assigned anew: what is remembered then may be another member's by now, and committing it would move
     /// the group's offsets back.
@@ -68,6 +69,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             heard: vec![i64::MIN; broker.topics()],
             broker,
             stage,
+            size: Size::new(limits.records),
             limits,
             clock,
             stats,
@@ -182,7 +184,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
 
     /// Polls and processes. `Ok(Some(_))` is a task's error, after which the batch must not be committed.
     fn take(&mut self, wait: Duration) -> Result<Option<Error>, Error> {
-        let Self { broker, slots, outputs, batch, watch, heard, limits, clock, stats, .. } = self;
+        let Self { broker, slots, outputs, batch, watch, heard, limits, size, clock, stats, .. } = self;
         let clock = &*clock;
         let mut failed = None;
         let mut now = None;
@@ -213,7 +215,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
                     return false;
                 }
             }
-            batch.full = batch.records >= limits.records || outputs.bytes() >= limits.bytes;
+            batch.full = batch.records >= size.most() || limits.are_reached_by(outputs);
             !batch.full
         })?;
         if let Some(started) = now {
@@ -294,6 +296,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
         let took = ((self.clock)() - started).max(0);
         self.commit_time.took(took);
         Stats::add(&self.stats.commit_micros, took as u64);
+        self.size.closed(self.batch.full);
         self.outputs.clear();
         self.batch = Batch::default();
         Ok(())
@@ -305,6 +308,8 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             slot.task.abort();
             slot.next.clone_from(&slot.committed);
         }
+        // what was lost may have been too much
+        self.size = Size::new(self.limits.records);
         self.outputs.clear();
         self.batch = Batch::default();
     }

@@ -28,14 +28,20 @@ pub(super) struct Standing {
     next: Vec<Offset>,
     consumer: BaseConsumer<Reading>,
     delivery: Delivery,
+    /// Polls since the last look whether all partitions are delivered.
+    unlooked: usize,
 }
+
+/// As many polls that did not have to wait may lie between two looks whether all partitions are delivered: a look asks the
+/// clock.
+const LOOK: usize = 1_024;
 
 impl Standing {
     /// Begins at `next`, an offset for each partition of `topic`.
     pub(super) fn new(mut config: ClientConfig, topic: &str, next: Vec<Offset>) -> Result<Self, Error> {
         config.set("statistics.interval.ms", STATISTICS);
         let consumer = consumer(&config, topic, &next).map_err(|source| Error::Kafka { topic: topic.to_owned(), source })?;
-        Ok(Self { config, topic: topic.to_owned(), next, consumer, delivery: Delivery::new() })
+        Ok(Self { config, topic: topic.to_owned(), next, consumer, delivery: Delivery::new(), unlooked: 0 })
     }
 
     /// What comes next within `patience`.
@@ -43,9 +49,18 @@ impl Standing {
     /// # Errors
     /// [`Error::Kafka`] when the client is unusable or an offset is gone. After any other error it reconnects by itself.
     pub(super) fn poll(&mut self, patience: Duration) -> Result<Polled<'_>, Error> {
-        self.replace_if_stuck();
-        let Self { topic, next, consumer, delivery, .. } = self;
-        match consumer.poll(patience) {
+        if self.unlooked >= LOOK {
+            self.unlooked = 0;
+            self.replace_if_stuck();
+        }
+        let Self { topic, next, consumer, delivery, unlooked, .. } = self;
+        *unlooked += 1;
+        // what is at hand is taken without asking the clock
+        let polled = consumer.poll(Duration::ZERO).or_else(|| {
+            *unlooked = LOOK;
+            consumer.poll(patience)
+        });
+        match polled {
             Some(Ok(message)) => {
                 let record = Record(message);
                 if let Some(next) = usize::try_from(record.partition()).ok().and_then(|p| next.get_mut(p)) {
@@ -61,7 +76,7 @@ impl Standing {
     }
 
     fn replace_if_stuck(&mut self) {
-        let Self { config, topic, next, consumer, delivery } = self;
+        let Self { config, topic, next, consumer, delivery, .. } = self;
         let partitions = (0..).zip(&*next).map(|(partition, _)| input(partition));
         let Some(what) = delivery.missing(consumer, &consumer.context().fetched, |_| topic.as_str(), partitions) else { return };
         tracing::warn!("{what}: making the client anew");

@@ -5,6 +5,9 @@ use crate::consumer::RECONNECT;
 use crate::delivery::STATISTICS;
 use rdkafka::ClientConfig;
 
+/// Most bytes of a request for one partition; the broker takes 1,048,588 by default. Batches are smaller
+/// ([`tidemill_stream::Limits::request`]), and the number of their records does not matter.
+const REQUEST: &str = "1000000";
 /// Milliseconds that records wait in the client for the rest of their batch, so that it leaves as one request for each
 /// partition; the partitions are being registered meanwhile. If a part of it left first, the rest would wait for that part's
 /// acknowledgement, and for as long as records that are due wait behind more than five others librdkafka 2.12 spins
@@ -33,7 +36,8 @@ pub(super) fn consumer(settings: &Settings) -> ClientConfig {
         .set("isolation.level", "read_committed")
         // a full local queue sleeps this long, 1,000 ms by default
         .set("fetch.queue.backoff.ms", "5")
-        .set("queued.min.messages", "20000")
+        // of each partition: enough for the largest batch; a record that waits takes a few times its bytes
+        .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "16384");
     if !settings.gather.is_zero() {
         config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", settings.gather.as_millis().to_string());
@@ -52,6 +56,8 @@ pub(super) fn producer(settings: &Settings, turn: usize) -> ClientConfig {
         .set("linger.ms", if settings.fault.is_some() || turn == LARGE { LINGER_LARGE } else { LINGER_SMALL })
         .set("queue.buffering.max.messages", "1000000")
         .set("queue.buffering.max.kbytes", "131072")
+        .set("batch.size", REQUEST)
+        .set("batch.num.messages", "1000000")
         .set("sticky.partitioning.linger.ms", "0")
         .set("reconnect.backoff.max.ms", RECONNECT);
     if settings.fault.is_none() {

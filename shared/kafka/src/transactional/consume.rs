@@ -12,6 +12,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tidemill_stream::Input;
@@ -20,13 +22,14 @@ use tidemill_stream::Input;
 pub(super) struct Membership {
     inputs: Vec<String>,
     state: Mutex<State>,
+    /// The loop has not heard of the assignment yet: outside of the lock, for it is asked after each record.
+    changed: AtomicBool,
     pub(super) fetched: Fetched,
 }
 
 #[derive(Default)]
 struct State {
     partitions: Vec<Input>,
-    changed: bool,
     /// Since when the group owes it an assignment, be it an empty one.
     waiting: Option<Instant>,
 }
@@ -37,6 +40,7 @@ impl Membership {
         Self {
             inputs: inputs.to_vec(),
             state: Mutex::new(State { waiting: Some(Instant::now()), ..State::default() }),
+            changed: AtomicBool::new(false),
             fetched: Fetched::default(),
         }
     }
@@ -66,11 +70,11 @@ impl Membership {
     }
 
     pub(super) fn has_changed(&self) -> bool {
-        self.state().changed
+        self.changed.load(Acquire)
     }
 
     pub(super) fn take_changed(&self) -> bool {
-        std::mem::take(&mut self.state().changed)
+        self.changed.swap(false, AcqRel)
     }
 }
 
@@ -101,6 +105,7 @@ impl ConsumerContext for Membership {
         };
         let shown: Vec<String> = partitions.iter().map(|i: &Input| format!("{} [{}]", self.inputs[i.topic], i.partition)).collect();
         tracing::info!("assigned: {}", if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") });
-        *self.state() = State { partitions, changed: true, waiting: (!assigned).then(Instant::now) };
+        *self.state() = State { partitions, waiting: (!assigned).then(Instant::now) };
+        self.changed.store(true, Release);
     }
 }
