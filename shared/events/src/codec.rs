@@ -1,9 +1,10 @@
 //! Avro datums of every record, behind the Confluent header.
 //!
-//! serde_avro_fast does the bytes; this module says which field goes where. Records are decoded by
+//! serde_avro_fast does the bytes, but for fixed fields that are written ([`binary`]); this module says which field goes where. Records are decoded by
 //! field name with the *writer's* schema, so a record of an older schema version reads as well: what it
 //! lacks gets its default, what we no longer know is skipped. A datum must be consumed exactly.
 
+mod binary;
 mod hop;
 mod numbers;
 mod outcome;
@@ -64,13 +65,13 @@ impl AvroSchema {
     /// # Errors
     /// [`Error::Value`] when the value does not fit; `out` is then as it was.
     pub fn encode<T: Serialize>(&self, id: u32, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-        let start = out.len();
-        out.extend_from_slice(&wire::header(id));
+        with_header(id, out, |out| self.append(value, out))
+    }
+
+    /// Appends the datum of `value` to `out`, which may be longer after an error.
+    fn append<T: Serialize>(&self, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
         let mut config = SerializerConfig::new(&self.0);
-        serde_avro_fast::to_datum(value, &mut *out, &mut config).map(|_| ()).map_err(|e| {
-            out.truncate(start);
-            Error::Value(e.to_string())
-        })
+        serde_avro_fast::to_datum(value, out, &mut config).map(|_| ()).map_err(|e| Error::Value(e.to_string()))
     }
 
     /// Decodes a datum (without header) that must end where `bytes` end.
@@ -93,4 +94,11 @@ impl AvroSchema {
             Err(e) => Err(Error::Datum(e.to_string())),
         }
     }
+}
+
+/// Appends the header of schema `id` and what `write` appends; after an error `out` is as it was.
+fn with_header(id: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) -> Result<(), Error> {
+    let start = out.len();
+    out.extend_from_slice(&wire::header(id));
+    write(out).inspect_err(|_| out.truncate(start))
 }

@@ -97,6 +97,12 @@ impl Layout {
         with_namespace(filled, &self.namespace()).to_string()
     }
 
+    /// The Avro schemas of the upstream's fields as they are in an event, and in an outcome, as JSON text.
+    pub(crate) fn fields_avro(&self) -> [String; 2] {
+        let outcome = json!({"type": "record", "name": "OutcomeFields", "fields": self.optional_fields()});
+        [self.event.to_avro("Fields", None), outcome].map(|fields| with_namespace(fields, &self.namespace()).to_string())
+    }
+
     fn entities_fields(&self) -> Json {
         self.entities.iter().map(|name| json!({"name": name, "type": "string", "default": ""})).collect()
     }

@@ -2,8 +2,8 @@
 
 mod branch;
 
-use super::row::{NamedSeed, Row, ValueRef, text};
-use super::{AvroSchema, Error};
+use super::row::{NamedSeed, Row, text};
+use super::{AvroSchema, Error, binary, with_header};
 use crate::layout::{FeatureColumn, FeatureType, Layout};
 use crate::schema::{Field, Type};
 use crate::topics::PerPipeline;
@@ -12,7 +12,6 @@ use branch::Branch;
 use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, VariantAccess, Visitor};
-use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
 /// What decoding needs of a layout.
@@ -57,8 +56,15 @@ impl Shape {
 pub struct HopCodec {
     shape: Shape,
     own: AvroSchema,
+    /// Of the upstream's fields in an event, and in an outcome.
+    fields: AvroSchema,
+    outcome_fields: AvroSchema,
     id: u32,
 }
+
+/// The branches of the union that a hop reads.
+const EVENT: i64 = 0;
+const OUTCOME: i64 = 1;
 
 impl HopCodec {
     /// The codec of hop `hop`'s input, whose schema ([`Layout::avro`]) is registered as `id`.
@@ -67,8 +73,10 @@ impl HopCodec {
     /// [`Error::Schema`], which would be a fault in `schemas/`.
     pub fn new(layout: &Layout, hop: usize, id: u32) -> Result<Self, Error> {
         let own = AvroSchema::parse(&layout.avro(PerPipeline::Hop(hop)))?;
+        let [fields, outcome_fields] = layout.fields_avro().map(|json| AvroSchema::parse(&json));
         let features = layout.features[..layout.features_before(hop)].to_vec();
-        Ok(Self { shape: Shape { event: layout.event.clone(), entities: layout.entities.clone(), features }, own, id })
+        let shape = Shape { event: layout.event.clone(), entities: layout.entities.clone(), features };
+        Ok(Self { shape, own, fields: fields?, outcome_fields: outcome_fields?, id })
     }
 
     /// The registered id that it writes.
@@ -88,7 +96,18 @@ impl HopCodec {
     /// # Errors
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.own.encode(self.id, &UnionRef::Event(&self.shape, event), out)
+        with_header(self.id, out, |out| {
+            binary::long(EVENT, out);
+            binary::text(&event.event_id, out);
+            binary::long(event.event_time, out);
+            binary::source(&event.source, out);
+            binary::long(event.ingested_at, out);
+            binary::stage(&event.from, out);
+            binary::long(event.merge_time, out);
+            binary::entities(&self.shape.entities, &event.entities, out)?;
+            self.fields.append(&Row { schema: &self.shape.event, values: &event.fields }, out)?;
+            binary::features(&self.shape.features, &event.features, out)
+        })
     }
 
     /// Appends header and datum of `outcome` to `out`.
@@ -96,7 +115,19 @@ impl HopCodec {
     /// # Errors
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode_outcome(&self, outcome: &Outcome, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.own.encode(self.id, &UnionRef::Outcome(&self.shape, outcome), out)
+        with_header(self.id, out, |out| {
+            binary::long(OUTCOME, out);
+            binary::text(&outcome.event_id, out);
+            binary::long(outcome.event_time, out);
+            binary::source(&outcome.source, out);
+            binary::stage(&outcome.from, out);
+            binary::long(outcome.merge_time, out);
+            binary::entities(&self.shape.entities, &outcome.entities, out)?;
+            self.outcome_fields.append(&Row { schema: &self.shape.event, values: &outcome.fields }, out)?;
+            binary::double(outcome.label, out);
+            binary::long(outcome.label_time, out);
+            Ok(())
+        })
     }
 
     /// Decodes a datum that was written under `writer`.
@@ -147,7 +178,18 @@ impl VectorCodec {
     /// # Errors
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode(&self, vector: &Vector, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.own.encode(self.id, &VectorRef(&self.shape, vector), out)
+        with_header(self.id, out, |out| {
+            binary::text(&vector.event_id, out);
+            binary::long(vector.event_time, out);
+            binary::source(&vector.source, out);
+            binary::long(vector.ingested_at, out);
+            binary::stage(&vector.from, out);
+            binary::long(vector.merge_time, out);
+            binary::entities(&self.shape.entities, &vector.entities, out)?;
+            binary::features(&self.shape.features, &vector.features, out)?;
+            binary::long(vector.pipeline_version.into(), out);
+            Ok(())
+        })
     }
 
     /// Decodes a datum that was written under `writer`.
@@ -156,120 +198,6 @@ impl VectorCodec {
     /// [`Error::Datum`] or [`Error::Trailing`].
     pub fn decode(&self, writer: &AvroSchema, datum: &[u8]) -> Result<Vector, Error> {
         writer.decode_seed(datum, VectorSeed(&self.shape))
-    }
-}
-
-enum UnionRef<'a> {
-    Event(&'a Shape, &'a Event),
-    Outcome(&'a Shape, &'a Outcome),
-}
-
-impl Serialize for UnionRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            UnionRef::Event(shape, event) => serializer.serialize_newtype_variant("HopInput", 0, "Event", &EventRef(shape, event)),
-            UnionRef::Outcome(shape, outcome) => {
-                serializer.serialize_newtype_variant("HopInput", 1, "Outcome", &OutcomeRef(shape, outcome))
-            }
-        }
-    }
-}
-
-struct EventRef<'a>(&'a Shape, &'a Event);
-
-impl Serialize for EventRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(shape, e) = self;
-        let mut s = serializer.serialize_struct("Event", 9)?;
-        s.serialize_field("event_id", e.event_id.as_str())?;
-        s.serialize_field("event_time", &e.event_time)?;
-        s.serialize_field("source", &SourceRef(&e.source))?;
-        s.serialize_field("ingested_at", &e.ingested_at)?;
-        s.serialize_field("from", &StageRef(&e.from))?;
-        s.serialize_field("merge_time", &e.merge_time)?;
-        s.serialize_field("entities", &EntitiesRef(&shape.entities, &e.entities))?;
-        s.serialize_field("fields", &Row { schema: &shape.event, values: &e.fields })?;
-        s.serialize_field("features", &FeaturesRef(&shape.features, &e.features))?;
-        s.end()
-    }
-}
-
-struct OutcomeRef<'a>(&'a Shape, &'a Outcome);
-
-impl Serialize for OutcomeRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(shape, o) = self;
-        let mut s = serializer.serialize_struct("Outcome", 9)?;
-        s.serialize_field("event_id", o.event_id.as_str())?;
-        s.serialize_field("event_time", &o.event_time)?;
-        s.serialize_field("source", &SourceRef(&o.source))?;
-        s.serialize_field("from", &StageRef(&o.from))?;
-        s.serialize_field("merge_time", &o.merge_time)?;
-        s.serialize_field("entities", &EntitiesRef(&shape.entities, &o.entities))?;
-        s.serialize_field("fields", &Row { schema: &shape.event, values: &o.fields })?;
-        s.serialize_field("label", &o.label)?;
-        s.serialize_field("label_time", &o.label_time)?;
-        s.end()
-    }
-}
-
-struct VectorRef<'a>(&'a Shape, &'a Vector);
-
-impl Serialize for VectorRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(shape, v) = self;
-        let mut s = serializer.serialize_struct("FeatureVector", 9)?;
-        s.serialize_field("event_id", v.event_id.as_str())?;
-        s.serialize_field("event_time", &v.event_time)?;
-        s.serialize_field("source", &SourceRef(&v.source))?;
-        s.serialize_field("ingested_at", &v.ingested_at)?;
-        s.serialize_field("from", &StageRef(&v.from))?;
-        s.serialize_field("merge_time", &v.merge_time)?;
-        s.serialize_field("entities", &EntitiesRef(&shape.entities, &v.entities))?;
-        s.serialize_field("features", &FeaturesRef(&shape.features, &v.features))?;
-        s.serialize_field("pipeline_version", &v.pipeline_version)?;
-        s.end()
-    }
-}
-
-/// `source` as a nested record; predictions write it as well.
-pub(crate) struct SourceRef<'a>(pub(crate) &'a Source);
-
-impl Serialize for SourceRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut s = serializer.serialize_struct("Source", 3)?;
-        s.serialize_field("topic", self.0.topic.as_str())?;
-        s.serialize_field("partition", &self.0.partition)?;
-        s.serialize_field("offset", &self.0.offset)?;
-        s.end()
-    }
-}
-
-struct StageRef<'a>(&'a Stage);
-
-impl Serialize for StageRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut s = serializer.serialize_struct("Stage", 2)?;
-        s.serialize_field("stage", self.0.stage.as_str())?;
-        s.serialize_field("partition", &self.0.partition)?;
-        s.end()
-    }
-}
-
-/// Entities as a nested record; predictions write them as well.
-pub(crate) struct EntitiesRef<'a>(pub(crate) &'a [CompactString], pub(crate) &'a [CompactString]);
-
-impl Serialize for EntitiesRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(CompactString::as_str).zip(self.1.iter().map(CompactString::as_str)))
-    }
-}
-
-struct FeaturesRef<'a>(&'a [FeatureColumn], &'a [Value]);
-
-impl Serialize for FeaturesRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|c| c.name.as_str()).zip(self.1.iter().map(|value| ValueRef { value, millis: false })))
     }
 }
 

@@ -1,11 +1,9 @@
 //! Codec of the outcomes: what was decided, and what came true.
 
-use super::hop::{EntitiesRef, SourceRef};
-use super::{AvroSchema, Error};
+use super::{AvroSchema, Error, binary, with_header};
 use crate::topics::PerPipeline;
 use crate::{Layout, PredictionOutcome};
 use compact_str::CompactString;
-use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// Writes the records of `<p>.outcomes`.
 #[derive(Clone)]
@@ -41,26 +39,18 @@ impl OutcomeCodec {
     /// # Errors
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode(&self, outcome: &PredictionOutcome<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.own.encode(self.id, &OutcomeRef(&self.entities, outcome), out)
-    }
-}
-
-struct OutcomeRef<'a>(&'a [CompactString], &'a PredictionOutcome<'a>);
-
-impl Serialize for OutcomeRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(names, o) = self;
-        let mut s = serializer.serialize_struct("PredictionOutcome", 10)?;
-        s.serialize_field("event_id", o.event_id)?;
-        s.serialize_field("event_time", &o.event_time)?;
-        s.serialize_field("source", &SourceRef(o.source))?;
-        s.serialize_field("entities", &EntitiesRef(names, o.entities))?;
-        s.serialize_field("label", &o.label)?;
-        s.serialize_field("label_time", &o.label_time)?;
-        s.serialize_field("score", &o.score)?;
-        s.serialize_field("decision", o.decision)?;
-        s.serialize_field("route", o.route)?;
-        s.serialize_field("model", o.model)?;
-        s.end()
+        with_header(self.id, out, |out| {
+            binary::text(outcome.event_id, out);
+            binary::long(outcome.event_time, out);
+            binary::source(outcome.source, out);
+            binary::entities(&self.entities, outcome.entities, out)?;
+            binary::double(outcome.label, out);
+            binary::long(outcome.label_time, out);
+            binary::double(outcome.score, out);
+            binary::text(outcome.decision, out);
+            binary::text(outcome.route, out);
+            binary::model(outcome.model, out);
+            Ok(())
+        })
     }
 }

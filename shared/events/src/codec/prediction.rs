@@ -1,15 +1,13 @@
 //! Codec of the predictions: what downstream systems read.
 
-use super::hop::{EntitiesRef, SourceRef};
 use super::row::{NamedSeed, text};
-use super::{AvroSchema, Error};
+use super::{AvroSchema, Error, binary, with_header};
 use crate::records::{ModelRef, Reason};
 use crate::topics::PerPipeline;
 use crate::{Layout, Prediction, Type};
 use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
 /// Reads and writes the records of `<p>.predictions`.
@@ -46,7 +44,20 @@ impl PredictionCodec {
     /// # Errors
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode(&self, prediction: &Prediction, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.own.encode(self.id, &PredictionRef(&self.entities, prediction), out)
+        with_header(self.id, out, |out| {
+            binary::text(&prediction.event_id, out);
+            binary::long(prediction.event_time, out);
+            binary::source(&prediction.source, out);
+            binary::long(prediction.ingested_at, out);
+            binary::entities(&self.entities, &prediction.entities, out)?;
+            binary::text(&prediction.route, out);
+            binary::model(&prediction.model, out);
+            binary::double(prediction.score, out);
+            binary::text(&prediction.decision, out);
+            reasons(&prediction.reasons, out);
+            binary::long(prediction.predicted_at, out);
+            Ok(())
+        })
     }
 
     /// Decodes a datum that was written under `writer`.
@@ -58,25 +69,16 @@ impl PredictionCodec {
     }
 }
 
-struct PredictionRef<'a>(&'a [CompactString], &'a Prediction);
-
-impl Serialize for PredictionRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(names, p) = self;
-        let mut s = serializer.serialize_struct("Prediction", 11)?;
-        s.serialize_field("event_id", p.event_id.as_str())?;
-        s.serialize_field("event_time", &p.event_time)?;
-        s.serialize_field("source", &SourceRef(&p.source))?;
-        s.serialize_field("ingested_at", &p.ingested_at)?;
-        s.serialize_field("entities", &EntitiesRef(names, &p.entities))?;
-        s.serialize_field("route", p.route.as_str())?;
-        s.serialize_field("model", &*p.model)?;
-        s.serialize_field("score", &p.score)?;
-        s.serialize_field("decision", p.decision.as_str())?;
-        s.serialize_field("reasons", &p.reasons)?;
-        s.serialize_field("predicted_at", &p.predicted_at)?;
-        s.end()
+/// An array: a block of all its items, if there are any, and an empty one.
+fn reasons(reasons: &[Reason], out: &mut Vec<u8>) {
+    if !reasons.is_empty() {
+        binary::long(reasons.len() as i64, out);
     }
+    for Reason { feature, contribution } in reasons {
+        binary::text(feature, out);
+        binary::double(*contribution, out);
+    }
+    binary::long(0, out);
 }
 
 #[derive(Deserialize)]

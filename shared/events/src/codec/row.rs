@@ -164,9 +164,9 @@ impl Serialize for Row<'_> {
     }
 }
 
-pub(super) struct ValueRef<'a> {
-    pub(super) value: &'a Value,
-    pub(super) millis: bool,
+struct ValueRef<'a> {
+    value: &'a Value,
+    millis: bool,
 }
 
 impl Serialize for ValueRef<'_> {
