@@ -55,6 +55,8 @@ pub(crate) struct Delivery {
     looked: Instant,
     /// What has brought a record since then.
     heard: BTreeSet<Input>,
+    /// What brought the last one: records come in runs.
+    last: Option<Input>,
     /// Where the partitions that brought nothing ended then; `None` before the first look.
     ends: Option<BTreeMap<Input, i64>>,
 }
@@ -66,7 +68,7 @@ impl Delivery {
     }
 
     pub(crate) fn looking(every: Duration) -> Self {
-        Self { every, looked: Instant::now(), heard: BTreeSet::new(), ends: None }
+        Self { every, looked: Instant::now(), heard: BTreeSet::new(), last: None, ends: None }
     }
 
     /// Begins anew.
@@ -76,7 +78,10 @@ impl Delivery {
 
     /// A record came.
     pub(crate) fn record(&mut self, input: Input) {
-        self.heard.insert(input);
+        if self.last != Some(input) {
+            self.last = Some(input);
+            self.heard.insert(input);
+        }
     }
 
     /// Looks, when it is time to, and names the first partition of which this client will not deliver what is there: of
@@ -94,6 +99,7 @@ impl Delivery {
         }
         let before = std::mem::replace(&mut self.looked, Instant::now());
         let heard = std::mem::take(&mut self.heard);
+        self.last = None;
         let silent: Vec<Input> = expected.filter(|input| !heard.contains(input)).collect();
         let mut ends_before = self.ends.take().unwrap_or_default();
         ends_before.retain(|input, _| silent.contains(input));

@@ -57,6 +57,8 @@ struct Batch {
     opened: Option<i64>,
     /// Partitions that have brought something.
     brought: BTreeSet<i32>,
+    /// The one that brought the last record: they come in runs.
+    last: Option<i32>,
     /// The last poll stopped because the batch was full, not because nothing more was at hand.
     full: bool,
 }
@@ -201,7 +203,10 @@ impl<B: Broker, S: Stage> Runner<B, S> {
                 Ok(()) => {
                     slot.next[record.topic] = record.offset + 1;
                     batch.opened.get_or_insert(now);
-                    batch.brought.insert(record.partition);
+                    if batch.last != Some(record.partition) {
+                        batch.last = Some(record.partition);
+                        batch.brought.insert(record.partition);
+                    }
                     batch.records += 1;
                 }
                 Err(Error::Unavailable(why)) => {
@@ -258,7 +263,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
     }
 
     fn batch_is_due(&self, now: i64) -> bool {
-        let Batch { records, opened, brought, full } = &self.batch;
+        let Batch { records, opened, brought, full, .. } = &self.batch;
         let is_whole = matches!(self.limits.linger, Linger::UntilWhole(_)) && brought.len() >= self.slots.len();
         let has_lingered = opened.is_some_and(|opened| now - opened >= self.linger());
         *full || has_lingered || (!self.outputs.is_empty() && (is_whole || *records == 0))

@@ -3,7 +3,7 @@
 use super::batch::Filling;
 use super::cell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// What became known of an event, and when.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,9 +20,12 @@ pub(super) struct Label {
     label: Vec<u8>,
 }
 
-/// Labels by the time they are due, which for events in order is the order of the events.
+/// Labels by the time they are due.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
+    /// Those that came in the order in which they are due: of events in order all.
+    queue: VecDeque<Label>,
+    /// The others.
     heap: BinaryHeap<Reverse<Label>>,
     sequence: u64,
 }
@@ -33,19 +36,29 @@ impl Pending {
         let id = if id.starts_with(b"\"") { id.to_vec() } else { [b"\"", id, b"\""].concat() };
         let mut number = Vec::new();
         cell::double(label, &mut number);
-        self.heap.push(Reverse(Label { due, sequence: self.sequence, lane, id, label: number }));
+        let label = Label { due, sequence: self.sequence, lane, id, label: number };
         self.sequence += 1;
+        if self.queue.back().is_none_or(|last| last.due <= due) {
+            self.queue.push_back(label);
+        } else {
+            self.heap.push(Reverse(label));
+        }
     }
 
     /// When the next label is due.
     pub(super) fn next_due(&self) -> Option<i64> {
-        self.heap.peek().map(|Reverse(label)| label.due)
+        let (queued, heaped) = (self.queue.front(), self.heap.peek().map(|Reverse(label)| label));
+        queued.into_iter().chain(heaped).min().map(|label| label.due)
     }
 
     /// The next label if it is due at `now`.
     pub(super) fn pop(&mut self, now: i64) -> Option<Label> {
         self.next_due().filter(|due| *due <= now)?;
-        self.heap.pop().map(|Reverse(label)| label)
+        match (self.queue.front(), self.heap.peek()) {
+            (Some(queued), Some(Reverse(heaped))) if queued > heaped => self.heap.pop().map(|Reverse(label)| label),
+            (Some(_), _) => self.queue.pop_front(),
+            (None, _) => self.heap.pop().map(|Reverse(label)| label),
+        }
     }
 }
 
@@ -71,6 +84,7 @@ impl Label {
 mod tests {
     use super::*;
     use crate::publish::batch::Kind;
+    use proptest::prelude::*;
 
     #[test]
     fn labels_come_out_when_due_in_the_order_of_their_times() {
@@ -90,5 +104,30 @@ mod tests {
              {\"event_id\":\"c\",\"label\":1,\"label_time\":20}\n"
         );
         assert_eq!(pending.next_due(), Some(30));
+    }
+
+    proptest! {
+        /// Whatever the order of the events, and however labels are taken in between.
+        #[test]
+        fn every_label_comes_out_once_in_order(dues in prop::collection::vec(0..50i64, 0..100), takes in prop::collection::vec(0..60i64, 0..20)) {
+            let mut pending = Pending::default();
+            let mut kept: Vec<(i64, u64)> = Vec::new();
+            let chunk = dues.len() / (takes.len() + 1) + 1;
+            let mut takes = takes.iter();
+            let mut sequence = 0;
+            for dues in dues.chunks(chunk) {
+                for due in dues {
+                    pending.push(*due, 0, b"1", 0.0);
+                    kept.push((*due, sequence));
+                    sequence += 1;
+                }
+                let Some(now) = takes.next() else { continue };
+                kept.sort_unstable();
+                let due = kept.partition_point(|(due, _)| due <= now);
+                let taken: Vec<_> = std::iter::from_fn(|| pending.pop(*now)).map(|label| (label.due, label.sequence)).collect();
+                prop_assert_eq!(taken, kept.drain(..due).collect::<Vec<_>>());
+                prop_assert_eq!(pending.next_due(), kept.first().map(|(due, _)| *due));
+            }
+        }
     }
 }
