@@ -202,7 +202,12 @@ mod tests {
     use super::*;
 
     fn push(outputs: &mut Outputs, topic: usize, partition: i32, bytes: usize) {
-        outputs.push(topic, partition, Some(b"key"), None, |out| Ok::<_, ()>(out.resize(out.len() + bytes, 0))).unwrap();
+        let payload = vec![0; bytes];
+        let write = |out: &mut Vec<u8>| {
+            out.extend(&payload);
+            Ok::<_, ()>(())
+        };
+        outputs.push(topic, partition, Some(b"key"), None, write).unwrap();
     }
 
     #[test]
