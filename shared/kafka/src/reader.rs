@@ -253,7 +253,7 @@ pub(crate) fn config(brokers: &str, isolation: Isolation) -> ClientConfig {
         .set("auto.offset.reset", "error")
         .set("isolation.level", if isolation == Isolation::ReadCommitted { "read_committed" } else { "read_uncommitted" })
         .set("fetch.queue.backoff.ms", "5")
-        // of each partition: enough for the largest batch; a record that waits takes a few times its bytes
+        // of each partition; a record that waits takes a few times its bytes
         .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "16384")
         // the end of a partition is told with an empty answer: do not wait long for more

@@ -5,8 +5,12 @@ use crate::Outputs;
 /// When a batch closes, and how long the loop waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Input records in a transaction, at most. Where one batch after another is full it becomes [`GROWTH`] times as many.
+    /// Input records in a transaction, at most.
     pub records: usize,
+    /// How many times as many where one batch after another is full. What a transaction costs the broker does not depend on
+    /// its records, so a loop that cannot keep up does more with fewer; one that has only a little to catch up with hands it
+    /// on in parts, which the stage behind works at meanwhile.
+    pub growth: usize,
     /// Output bytes after which a transaction takes no more input.
     pub bytes: usize,
     /// Bytes for one partition of one output topic after which it takes no more: they are to leave as one request.
@@ -19,7 +23,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 8_000, bytes: 8 << 20, request: 900_000, linger: Linger::UntilWhole(5_000), retry: 500_000 }
+        Self { records: 8_000, growth: 4, bytes: 8 << 20, request: 900_000, linger: Linger::UntilWhole(5_000), retry: 500_000 }
     }
 }
 
@@ -29,11 +33,6 @@ impl Limits {
         outputs.bytes() >= self.bytes || outputs.largest_request() >= self.request
     }
 }
-
-/// How many times as large as usual a batch may be where one after another is full. What a transaction costs the broker does
-/// not depend on its records, so a loop that cannot keep up does more with fewer; one that has only a little to catch up
-/// with hands it on in parts, which the stage behind works at meanwhile.
-pub const GROWTH: usize = 4;
 
 /// The slowest pace, microseconds.
 pub const SLOWEST: i64 = 250_000;
@@ -70,23 +69,24 @@ impl Linger {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
     usual: usize,
-    most: usize,
+    largest: usize,
+    now: usize,
 }
 
 impl Size {
-    /// Of batches that usually have `usual` at most.
-    pub(crate) fn new(usual: usize) -> Self {
-        Self { usual, most: usual }
+    /// Within `limits`.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { usual: limits.records, largest: limits.records.saturating_mul(limits.growth), now: limits.records }
     }
 
     /// Input records in a transaction, at most.
     pub(crate) fn most(self) -> usize {
-        self.most
+        self.now
     }
 
     /// A batch has been committed, which was as large as it may be, or not.
     pub(crate) fn closed(&mut self, full: bool) {
-        self.most = if full { self.most.saturating_mul(2).min(self.usual.saturating_mul(GROWTH)) } else { (self.most / 2).max(self.usual) };
+        self.now = if full { self.now.saturating_mul(2).min(self.largest) } else { (self.now / 2).max(self.usual) };
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn batches_grow_while_they_are_full_and_come_back() {
-        let mut size = Size::new(100);
+        let mut size = Size::new(&Limits { records: 100, growth: 4, ..Limits::default() });
         let mut after = |full| {
             size.closed(full);
             size.most()

@@ -56,8 +56,8 @@ pub struct Outputs {
     largest: usize,
 }
 
-/// Bytes that a record takes in a request beside its key and value, at most: lengths, times and offsets of Kafka's record
-/// format v2, which are varints, and a `traceparent`.
+/// Bytes that a record takes in a request beside its key, its value and a `traceparent`, about: lengths, times and offsets of
+/// Kafka's record format v2, which are varints, and a header's name.
 const AROUND: usize = 32;
 
 impl Outputs {

@@ -71,7 +71,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             heard: vec![i64::MIN; broker.topics()],
             broker,
             stage,
-            size: Size::new(limits.records),
+            size: Size::new(&limits),
             limits,
             clock,
             stats,
@@ -314,7 +314,7 @@ impl<B: Broker, S: Stage> Runner<B, S> {
             slot.next.clone_from(&slot.committed);
         }
         // what was lost may have been too much
-        self.size = Size::new(self.limits.records);
+        self.size = Size::new(&self.limits);
         self.outputs.clear();
         self.batch = Batch::default();
     }

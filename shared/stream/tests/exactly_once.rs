@@ -93,14 +93,14 @@ impl Stage for Numberer {
 type Loop = Runner<MemoryBroker, Numberer>;
 
 fn member(cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
-    member_by(40_000, Linger::Paced(120_000), cluster, name, batch)
+    let limits = Limits { records: batch, linger: Linger::Paced(120_000), ..Limits::default() };
+    member_by(40_000, limits, cluster, name)
 }
 
 /// A member whose clock goes on by `step` microseconds each time that it is looked at.
-fn member_by(step: i64, linger: Linger, cluster: &Arc<Mutex<Cluster>>, name: &str, batch: usize) -> Loop {
+fn member_by(step: i64, limits: Limits, cluster: &Arc<Mutex<Cluster>>, name: &str) -> Loop {
     let now = AtomicI64::new(0);
     let clock = Box::new(move || now.fetch_add(step, Ordering::Relaxed));
-    let limits = Limits { records: batch, linger, ..Limits::default() };
     let broker = MemoryBroker::new(cluster.clone(), name, &INPUTS, &["out", "notes"]);
     let mut runner = Runner::new(broker, Numberer, limits, clock, Arc::new(Stats::default()));
     runner.recover(Error::Rebuild("start".into()), &|| false).unwrap();
@@ -214,7 +214,9 @@ fn a_member_that_has_not_heard_its_assignment_commits_nothing() {
 fn an_input_waits_for_the_other_as_long_as_that_brings_something() {
     let cluster = Arc::new(Mutex::new(Cluster::default()));
     rebalance(&cluster, true, true);
-    let mut member = member_by(10_000, Linger::Paced(120_000), &cluster, "a", 1);
+    // it is held back between two batches, so these do not grow
+    let limits = Limits { records: 1, growth: 1, linger: Linger::Paced(120_000), ..Limits::default() };
+    let mut member = member_by(10_000, limits, &cluster, "a");
     let publish = |input: usize, n: u8| (0..n).for_each(|_| cluster.lock().unwrap().publish(INPUTS[input], 0, b"k", b""));
     publish(1, 1);
     (0..4).for_each(|_| turn(&mut member));
@@ -235,7 +237,7 @@ fn a_batch_of_all_partitions_waits_for_nobody_if_it_may() {
     let turns = |linger: Linger, partitions: &[i32]| {
         let cluster = Arc::new(Mutex::new(Cluster::default()));
         rebalance(&cluster, true, true);
-        let mut member = member_by(1_000, linger, &cluster, "a", 100);
+        let mut member = member_by(1_000, Limits { records: 100, linger, ..Limits::default() }, &cluster, "a");
         (0..4).for_each(|_| turn(&mut member));
         partitions.iter().for_each(|partition| cluster.lock().unwrap().publish(INPUTS[0], *partition, b"k", b""));
         let visible = |partition: i32| cluster.lock().unwrap().visible("out", partition, 0).len();

@@ -36,7 +36,7 @@ pub(super) fn consumer(settings: &Settings) -> ClientConfig {
         .set("isolation.level", "read_committed")
         // a full local queue sleeps this long, 1,000 ms by default
         .set("fetch.queue.backoff.ms", "5")
-        // of each partition: enough for the largest batch; a record that waits takes a few times its bytes
+        // of each partition: about what the largest batch takes; a record that waits takes a few times its bytes
         .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "16384");
     if !settings.gather.is_zero() {
