@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::time::Instant;
-use tidemill_drift_watcher::{Answer, Board, DriftFold, Known, Library, Spec, Writers, Written};
+use tidemill_drift_watcher::{Answer, Board, DriftFold, Known, Library, Readers, Spec, Writers, Written};
 use tidemill_events::codec::{AvroSchema, NumberReader, OutcomeCodec, PredictionCodec, VectorCodec};
 use tidemill_events::layout::control_avro;
 use tidemill_events::records::ModelRef;
@@ -103,20 +103,25 @@ fn main() -> Result<(), Failed> {
     let model = ModelRef { name: "payments-fraud".into(), version: 1, digest: "sha256:1".into(), stage: "champion".into() };
     let records = records(layout, &model)?;
 
-    let reader = NumberReader::new(layout);
+    let readers = Readers {
+        numbers: NumberReader::new(layout, 1)?,
+        predictions: PredictionCodec::new(layout, 2)?,
+        outcomes: OutcomeCodec::new(layout, 3)?,
+    };
+    let names = readers.numbers.names();
     let values: Vec<f64> = (0..20_000).map(|i| (noise(i * 31) * 100.0).round() / 4.0).collect();
     let reference = |name: &str| ColumnReference { name: name.to_owned(), reference: Reference::Number(Number::new(&values)) };
-    let columns = reader.names().iter().map(|n| n.as_str()).chain(["score"]).map(reference).collect();
-    let known = Arc::new(Known::new(References::new(columns), reader.names()));
+    let columns = names.iter().map(|n| n.as_str()).chain(["score"]).map(reference).collect();
+    let known = Arc::new(Known::new(References::new(columns), names));
 
     let avro = |topic| AvroSchema::parse(&layout.avro(topic));
-    let schemas = [avro(PerPipeline::Features)?, avro(PerPipeline::Predictions)?, avro(PerPipeline::Outcomes)?];
+    let schemas = [readers.numbers.schema(), readers.predictions.schema(), readers.outcomes.schema()].map(AvroSchema::clone);
     let alerts = AvroSchema::parse(control_avro(Control::Alerts))?;
     let written = Written { drift: (avro(PerPipeline::Drift)?, 4), alerts: (alerts, 5) };
     let writers: Writers =
         Box::new(move |id| schemas.get(id as usize - 1).cloned().ok_or_else(|| Error::Fatal(format!("there is no schema {id}"))));
     let meters = Board::default().of(&pipeline.name);
-    let mut fold = DriftFold::new(spec, reader, writers, written, Box::new(Shelf(known)), meters);
+    let mut fold = DriftFold::new(spec, readers, writers, written, Box::new(Shelf(known)), meters);
 
     let (mut taking, mut closing, mut windows) = (0, Vec::new(), 0);
     for (batch, events) in records.chunks(2_000).enumerate() {

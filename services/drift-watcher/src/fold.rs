@@ -12,10 +12,9 @@ use crate::policy::Policy;
 use crate::references::{Answer, Library};
 use crate::spec::Spec;
 use std::collections::BTreeMap;
-use tidemill_events::codec::{AvroSchema, NumberReader};
+use tidemill_events::codec::{AvroSchema, NumberReader, OutcomeCodec, PredictionCodec};
 use tidemill_events::control::{Alert, ColumnDrift, Drift};
 use tidemill_events::records::ModelRef;
-use tidemill_events::views::{OutcomeView, PredictionView};
 use tidemill_events::wire;
 use tidemill_stream::{Error, Outputs, Record};
 use tidemill_task_sets::observer::Fold;
@@ -41,10 +40,21 @@ pub struct Written {
     pub alerts: (AvroSchema, u32),
 }
 
+/// Readers of its inputs.
+#[derive(Clone)]
+pub struct Readers {
+    /// Of `<p>.features`.
+    pub numbers: NumberReader,
+    /// Of `<p>.predictions`.
+    pub predictions: PredictionCodec,
+    /// Of `<p>.outcomes`.
+    pub outcomes: OutcomeCodec,
+}
+
 /// The drift-watcher of one pipeline.
 pub struct DriftFold {
     pipeline: String,
-    reader: NumberReader,
+    readers: Readers,
     writers: Writers,
     written: Written,
     library: Box<dyn Library>,
@@ -70,15 +80,15 @@ struct Told {
 impl DriftFold {
     /// A fold that has seen nothing.
     #[must_use]
-    pub fn new(spec: Spec, reader: NumberReader, writers: Writers, written: Written, library: Box<dyn Library>, meters: Meters) -> Self {
-        let data = Data::new(spec.window, spec.lateness, spec.partitions, reader.names().len());
+    pub fn new(spec: Spec, readers: Readers, writers: Writers, written: Written, library: Box<dyn Library>, meters: Meters) -> Self {
+        let data = Data::new(spec.window, spec.lateness, spec.partitions, readers.numbers.names().len());
         let concept = spec.concept.map(Concept::new);
         let policy = Policy::new(spec.policy.clone());
         let pipeline = spec.policy.pipeline.clone();
         let (pending, row) = (Vec::new(), Vec::new());
         Self {
             pipeline,
-            reader,
+            readers,
             writers,
             written,
             library,
@@ -193,21 +203,21 @@ impl Fold for DriftFold {
         let writer = (self.writers)(id)?;
         match record.topic {
             FEATURES => {
-                let head = self.reader.read(&writer, datum, &mut self.row).map_err(unreadable)?;
+                let head = self.readers.numbers.read(&writer, datum, &mut self.row).map_err(unreadable)?;
                 if self.data.must_wait(Side::Vectors, head.event_time) {
                     return Err(Error::Unavailable("windows before this vector are still open".into()));
                 }
                 self.data.vector(record.partition, &head, &self.row);
             }
             PREDICTIONS => {
-                let prediction: PredictionView<'_> = writer.decode(datum).map_err(unreadable)?;
+                let prediction = self.readers.predictions.view(&writer, datum).map_err(unreadable)?;
                 if self.data.must_wait(Side::Predictions, prediction.event_time) {
                     return Err(Error::Unavailable("windows before this prediction are still open".into()));
                 }
                 self.data.prediction(record.partition, &prediction);
             }
             _ => {
-                let outcome: OutcomeView<'_> = writer.decode(datum).map_err(unreadable)?;
+                let outcome = self.readers.outcomes.view(&writer, datum).map_err(unreadable)?;
                 if let Some(concept) = &mut self.concept {
                     concept.outcome(record.partition, &outcome);
                 }

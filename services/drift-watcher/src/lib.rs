@@ -22,7 +22,7 @@ mod store;
 mod window;
 
 pub use config::Config;
-pub use fold::{DriftFold, Writers, Written};
+pub use fold::{DriftFold, Readers, Writers, Written};
 pub use measure::Known;
 pub use meters::{Board, Meters};
 pub use references::{Answer, Fetch, Fetched, Fetching, Library};
@@ -30,12 +30,13 @@ pub use spec::Spec;
 
 use anyhow::Context as _;
 use tidemill_artefacts::ArtefactStore;
-use tidemill_events::codec::NumberReader;
+use tidemill_events::Layout;
+use tidemill_events::codec::{AvroSchema, NumberReader, OutcomeCodec, PredictionCodec};
 use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_service::{Context, Service};
 use tidemill_stream::Error;
 use tidemill_task_sets::observer::{Topics, observer};
-use tidemill_task_sets::{Applied, TaskSet, Wiring, control_schema, names, supervise, topic_schema, writers};
+use tidemill_task_sets::{Applied, TaskSet, Wiring, control_schema, lookup, names, supervise, topic_schema, writers};
 
 /// The stage's name, as it is in the group.
 const STAGE: &str = "drift-watcher";
@@ -82,13 +83,35 @@ impl Pipelines {
         let written = self.written(applied)?;
         let seat = self.wiring.seat(STAGE, &pipeline.name);
         let (registry, store, board, name) = (self.wiring.registry.clone(), self.store.clone(), self.board.clone(), pipeline.name.clone());
-        let reader = NumberReader::new(layout);
+        let (readers, own) = self.readers(layout)?;
         let make = move || {
-            let library = Fetching::start(reader.names().to_vec(), store::fetch(store.clone()));
+            let library = Fetching::start(readers.numbers.names().to_vec(), store::fetch(store.clone()));
             let library = library.map_err(|e| Error::Fatal(format!("no thread to fetch references: {e}")))?;
-            Ok(DriftFold::new(spec.clone(), reader.clone(), writers(&registry), written.clone(), Box::new(library), board.of(&name)))
+            Ok(DriftFold::new(
+                spec.clone(),
+                readers.clone(),
+                writers(&registry, own.clone()),
+                written.clone(),
+                Box::new(library),
+                board.of(&name),
+            ))
         };
         Ok(vec![observer(STAGE, &seat, topics, self.wiring.clock.clone(), make)])
+    }
+
+    /// The readers of its inputs, and the schemas that they know as their own.
+    fn readers(&self, layout: &Layout) -> Result<(Readers, [(u32, AvroSchema); 3]), Error> {
+        let fault = |e: tidemill_events::codec::Error| Error::Fatal(e.to_string());
+        let id = |topic| lookup(&self.wiring.registry, layout, topic);
+        let numbers = NumberReader::new(layout, id(PerPipeline::Features)?).map_err(fault)?;
+        let predictions = PredictionCodec::new(layout, id(PerPipeline::Predictions)?).map_err(fault)?;
+        let outcomes = OutcomeCodec::new(layout, id(PerPipeline::Outcomes)?).map_err(fault)?;
+        let own = [
+            (numbers.id(), numbers.schema().clone()),
+            (predictions.id(), predictions.schema().clone()),
+            (outcomes.id(), outcomes.schema().clone()),
+        ];
+        Ok((Readers { numbers, predictions, outcomes }, own))
     }
 
     fn written(&self, applied: &Applied) -> Result<Written, Error> {

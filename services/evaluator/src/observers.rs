@@ -6,12 +6,13 @@ use crate::vault::Artefacts;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
+use tidemill_events::codec::OutcomeCodec;
 use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_pipeline::Pipeline;
 use tidemill_service::metrics::Labels;
 use tidemill_stream::Error;
 use tidemill_task_sets::observer::{Topics, observer};
-use tidemill_task_sets::{TaskSet, Wiring, control_schema, names, topic_schema, writers};
+use tidemill_task_sets::{TaskSet, Wiring, control_schema, lookup, names, topic_schema, writers};
 
 const PERFORMANCE: &str = "evaluator.performance";
 const JUDGE: &str = "evaluator.judge";
@@ -57,7 +58,12 @@ impl Observers {
         let labels = Labels { pipeline: pipeline.name.as_str().into(), stage: PERFORMANCE, outcome: "late" };
         let (late, registry) = (self.late.clone(), self.wiring.registry.clone());
         let late = Arc::new(move || _ = late.get_or_create(&labels).inc());
-        let make = move || Ok(PerformanceFold::new(settings, writers(&registry), own.clone(), late.clone()));
+        let id = lookup(&registry, layout, PerPipeline::Outcomes)?;
+        let outcomes = OutcomeCodec::new(layout, id).map_err(|e| Error::Fatal(e.to_string()))?;
+        let make = move || {
+            let writers = writers(&registry, [(id, outcomes.schema().clone())]);
+            Ok(PerformanceFold::new(settings, outcomes.clone(), writers, own.clone(), late.clone()))
+        };
         Ok(observer(PERFORMANCE, &self.wiring.seat(PERFORMANCE, &pipeline.name), topics, self.wiring.clock.clone(), make))
     }
 
@@ -69,7 +75,7 @@ impl Observers {
         let own = control_schema(&self.wiring.registry, Control::Evaluations)?;
         let bench = Arc::new(Bench::new(pipeline.clone(), Box::new(self.vault.clone())));
         let registry = self.wiring.registry.clone();
-        let make = move || Ok(JudgeFold::new(bench.clone(), writers(&registry), own.clone()));
+        let make = move || Ok(JudgeFold::new(bench.clone(), writers(&registry, []), own.clone()));
         Ok(observer(JUDGE, &self.wiring.seat(JUDGE, &pipeline.name), topics, self.wiring.clock.clone(), make))
     }
 }

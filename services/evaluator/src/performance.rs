@@ -9,9 +9,8 @@ pub(crate) use windows::Settings;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tidemill_events::codec::{self, AvroSchema};
+use tidemill_events::codec::{self, AvroSchema, OutcomeCodec};
 use tidemill_events::control::Performance;
-use tidemill_events::views::OutcomeView;
 use tidemill_events::wire;
 use tidemill_stream::{Error, Outputs, Record};
 use tidemill_task_sets::Writers;
@@ -21,6 +20,7 @@ use windows::{Taken, Windows};
 /// The fold of a pipeline's outcomes into the quality of its windows.
 pub(crate) struct PerformanceFold {
     windows: Windows,
+    outcomes: OutcomeCodec,
     writers: Writers,
     /// Schema and id of what it writes.
     own: (AvroSchema, u32),
@@ -43,8 +43,14 @@ fn not_ours(error: wire::Error) -> Error {
 impl PerformanceFold {
     /// Of nothing yet. `writers` gives schemas by id, `own` is the schema of `<p>.performance` and its id.
     #[must_use]
-    pub(crate) fn new(settings: Settings, writers: Writers, own: (AvroSchema, u32), late: Arc<dyn Fn() + Send + Sync>) -> Self {
-        Self { windows: Windows::new(settings), writers, own, late, due: VecDeque::new(), open: Vec::new() }
+    pub(crate) fn new(
+        settings: Settings,
+        outcomes: OutcomeCodec,
+        writers: Writers,
+        own: (AvroSchema, u32),
+        late: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        Self { windows: Windows::new(settings), outcomes, writers, own, late, due: VecDeque::new(), open: Vec::new() }
     }
 }
 
@@ -59,7 +65,7 @@ impl Fold for PerformanceFold {
     fn take(&mut self, record: &Record<'_>) -> Result<(), Error> {
         let (id, datum) = wire::split(record.payload).map_err(not_ours)?;
         let schema = (self.writers)(id)?;
-        let outcome: OutcomeView<'_> = schema.decode(datum).map_err(fault)?;
+        let outcome = self.outcomes.view(&schema, datum).map_err(fault)?;
         if self.windows.take(record.partition, &outcome) == Taken::Late {
             (self.late)();
         }

@@ -110,7 +110,7 @@ impl Stage for HopStage {
 
     fn open(&mut self, partition: i32, committed: &[Committed], _: &[u8], seq: u64) -> Result<(HopTask, Vec<Restore>), Error> {
         let online = self.store.open(&self.shared.pipeline.name, &self.shared.hop.spec().entity, partition, seq);
-        let task = HopTask::new(self.shared.clone(), partition, writers(&self.registry), online);
+        let task = HopTask::new(self.shared.clone(), partition, writers(&self.registry, []), online);
         let done = committed.iter().filter_map(|c| c.offset);
         let restore = done.map(|offset| Restore { input: 0, topic: self.input.clone(), partition, until: Until::Before(offset) });
         Ok((task, restore.collect()))

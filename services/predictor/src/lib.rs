@@ -115,6 +115,6 @@ impl Stage for PredictorStage {
     type Task = PredictorTask;
 
     fn open(&mut self, _: i32, _: &[Committed], task_bytes: &[u8], _: u64) -> Result<(PredictorTask, Vec<Restore>), Error> {
-        Ok((PredictorTask::new(self.shared.clone(), writers(&self.registry), task_bytes)?, Vec::new()))
+        Ok((PredictorTask::new(self.shared.clone(), writers(&self.registry, []), task_bytes)?, Vec::new()))
     }
 }

@@ -5,9 +5,8 @@ use crate::dataset::Dataset;
 use crate::interrupted::Interrupted;
 use crate::progress::{Live, Phase};
 use crate::time_index::TimeIndex;
-use serde::Deserialize;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use tidemill_events::codec::VectorCodec;
+use tidemill_events::codec::{OutcomeCodec, VectorCodec};
 use tidemill_events::control::Span;
 use tidemill_events::topics::PerPipeline;
 use tidemill_events::wire;
@@ -21,15 +20,6 @@ use tidemill_training_set::Rows;
 
 /// Records between two looks whether it was called off.
 const LOOK: u64 = 4_096;
-
-/// What of an outcome is a label.
-#[derive(Deserialize)]
-struct Label<'a> {
-    event_id: &'a str,
-    event_time: i64,
-    label: f64,
-    label_time: i64,
-}
 
 /// What earlier readings saw of the topics.
 #[derive(Debug, Default)]
@@ -58,22 +48,24 @@ impl Topics<'_> {
         let labels = self.pipeline.learning.labels.as_ref();
         let default = labels.and_then(|labels| Some((labels.default?, labels.horizon)));
         let mut set = Dataset::new(layout, span, default);
-        let mut schemas = WriterSchemas::new(self.registry.clone(), []);
+        let outcomes = OutcomeCodec::new(layout, lookup(self.registry, layout, PerPipeline::Outcomes)?).map_err(fatal)?;
+        let vectors = VectorCodec::new(layout, lookup(self.registry, layout, PerPipeline::Features)?).map_err(fatal)?;
+        let own = [(outcomes.id(), outcomes.schema().clone()), (vectors.id(), vectors.schema().clone())];
+        let mut schemas = WriterSchemas::new(self.registry.clone(), own);
         let mut sources = Vec::new();
 
         live.enter(Phase::Outcomes);
         sources.extend(self.scan((PerPipeline::Outcomes, span.from), &mut read.outcomes, stop, |payload| {
             let (id, datum) = wire::split(payload).map_err(fatal)?;
-            let label: Label<'_> = schemas.get(id)?.decode(datum).map_err(fatal)?;
+            let label = outcomes.view(&schemas.get(id)?, datum).map_err(fatal)?;
             set.outcome(label.event_id, label.event_time, label.label, label.label_time);
             Ok(label.event_time)
         })?);
 
         live.enter(Phase::Features);
-        let codec = VectorCodec::new(layout, lookup(self.registry, layout, PerPipeline::Features)?).map_err(fatal)?;
         sources.extend(self.scan((PerPipeline::Features, span.from), &mut read.features, stop, |payload| {
             let (id, datum) = wire::split(payload).map_err(fatal)?;
-            let vector = codec.decode(&schemas.get(id)?, datum).map_err(fatal)?;
+            let vector = vectors.decode(&schemas.get(id)?, datum).map_err(fatal)?;
             set.vector(&vector);
             live.rows.store(set.len() as u64, Relaxed);
             Ok(vector.event_time)

@@ -9,7 +9,7 @@ use crate::schedule::{CANCELLED, CANDIDATE, Plan, Schedule, Watermark};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidemill_events::codec::AvroSchema;
+use tidemill_events::codec::{AvroSchema, OutcomeCodec};
 use tidemill_events::control::{Alert, Candidate, Span, Trigger};
 use tidemill_events::records::{ModelRef, SourceRecord};
 use tidemill_events::topics::Control;
@@ -104,6 +104,7 @@ pub struct TrainerFold<J: Jobs> {
     watermark: Watermark,
     jobs: J,
     schemas: Box<Schemas>,
+    outcomes: OutcomeCodec,
     /// Schema of candidates and its id.
     candidates: (AvroSchema, u32),
     board: Arc<Board>,
@@ -128,19 +129,19 @@ struct Closing {
     written: bool,
 }
 
-/// What of an outcome tells the time.
-#[derive(Deserialize)]
-struct Times {
-    event_time: i64,
-    label_time: i64,
-}
-
 impl<J: Jobs> TrainerFold<J> {
     /// A fold that has read nothing.
     #[must_use]
-    pub fn new(schedule: Schedule, jobs: J, candidates: (AvroSchema, u32), schemas: Box<Schemas>, board: Arc<Board>) -> Self {
+    pub fn new(
+        schedule: Schedule,
+        jobs: J,
+        candidates: (AvroSchema, u32),
+        outcomes: OutcomeCodec,
+        schemas: Box<Schemas>,
+        board: Arc<Board>,
+    ) -> Self {
         let watermark = Watermark::default();
-        Self { schedule, watermark, jobs, schemas, candidates, board, running: None, ended: None, differs: None }
+        Self { schedule, watermark, jobs, schemas, outcomes, candidates, board, running: None, ended: None, differs: None }
     }
 
     fn decode<'a, T: Deserialize<'a>>(&mut self, record: &Record<'a>) -> Result<T, Error> {
@@ -265,9 +266,10 @@ impl<J: Jobs> Fold for TrainerFold<J> {
         let place = |topic: Control| SourceRecord { topic: topic.name().into(), partition: record.partition, offset: record.offset };
         match record.topic {
             OUTCOMES => {
-                let Times { event_time, label_time } = self.decode(record)?;
-                self.schedule.outcome(event_time);
-                self.watermark.outcome(record.partition, label_time);
+                let (id, datum) = wire::split(record.payload).map_err(|e| Error::Fatal(e.to_string()))?;
+                let outcome = self.outcomes.view(&(self.schemas)(id)?, datum).map_err(|e| Error::Fatal(e.to_string()))?;
+                self.schedule.outcome(outcome.event_time);
+                self.watermark.outcome(record.partition, outcome.label_time);
             }
             TRIGGERS => {
                 let trigger: Trigger = self.decode(record)?;

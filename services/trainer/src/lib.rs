@@ -32,6 +32,7 @@ use crate::split::Lengths;
 use crate::training::{Trainings, Turns};
 use std::sync::Arc;
 use tidemill_artefacts::ArtefactStore;
+use tidemill_events::codec::OutcomeCodec;
 use tidemill_events::time::DAY;
 use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_kafka::append::{self, Appender};
@@ -39,7 +40,7 @@ use tidemill_pipeline::learning::{Train, Trigger};
 use tidemill_service::{Context, Service};
 use tidemill_stream::Error;
 use tidemill_task_sets::observer::{Topics, observer};
-use tidemill_task_sets::{Applied, TaskSet, Wiring, control_schema, names, supervise, writers};
+use tidemill_task_sets::{Applied, TaskSet, Wiring, control_schema, lookup, names, supervise, writers};
 
 /// The stage's name, as it is in the group.
 pub(crate) const STAGE: &str = "trainer";
@@ -112,9 +113,12 @@ impl Pipelines {
         let topics = Topics { inputs, outputs: vec![Control::Candidates.name().to_owned()] };
         let seat = self.wiring.seat(STAGE, &layout.pipeline);
         let (registry, board) = (self.wiring.registry.clone(), self.board.clone());
+        let id = lookup(&registry, layout, PerPipeline::Outcomes)?;
+        let outcomes = OutcomeCodec::new(layout, id).map_err(|e| Error::Fatal(e.to_string()))?;
         let make = move || {
             let schedule = Schedule::new(rules.clone());
-            Ok(TrainerFold::new(schedule, trainings.clone(), candidates.clone(), writers(&registry), board.clone()))
+            let writers = writers(&registry, [(id, outcomes.schema().clone())]);
+            Ok(TrainerFold::new(schedule, trainings.clone(), candidates.clone(), outcomes.clone(), writers, board.clone()))
         };
         Ok(vec![observer(STAGE, &seat, topics, self.wiring.clock.clone(), make)])
     }

@@ -1,8 +1,9 @@
 //! Avro datums of every record, behind the Confluent header.
 //!
-//! serde_avro_fast does the bytes, but for fixed fields that are written ([`binary`]); this module says which field goes where. Records are decoded by
-//! field name with the *writer's* schema, so a record of an older schema version reads as well: what it
-//! lacks gets its default, what we no longer know is skipped. A datum must be consumed exactly.
+//! This module says which field goes where. A record of our own schema is written and read field by field ([`binary`]),
+//! apart from the upstream's own fields, which are serde_avro_fast's. A record of another version of it is decoded by field
+//! name with the *writer's* schema: what it lacks gets its default, what we no longer know is skipped. A datum must be
+//! consumed exactly.
 
 mod binary;
 mod hop;
@@ -82,17 +83,27 @@ impl AvroSchema {
         self.decode_seed(bytes, PhantomData)
     }
 
+    /// Whether this is the same one, not another that was parsed from the same text.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn decode_seed<'de, S: DeserializeSeed<'de>>(&self, bytes: &'de [u8], seed: S) -> Result<S::Value, Error> {
+        match self.decode_first(bytes, seed)? {
+            (value, []) => Ok(value),
+            (_, rest) => Err(Error::Trailing(rest.len())),
+        }
+    }
+
+    /// Decodes the datum that `bytes` begin with; the rest is left.
+    fn decode_first<'de, S: DeserializeSeed<'de>>(&self, bytes: &'de [u8], seed: S) -> Result<(S::Value, &'de [u8]), Error> {
         let mut config = DeserializerConfig::new(&self.0);
         config.max_seq_size = MAX_SEQUENCE;
         config.allowed_depth = MAX_DEPTH;
         let mut state = DeserializerState::with_config(SliceRead::new(bytes), config);
         let value = seed.deserialize(state.deserializer()).map_err(|e| Error::Datum(e.to_string()))?;
-        match state.into_reader().fill_buf() {
-            Ok([]) => Ok(value),
-            Ok(rest) => Err(Error::Trailing(rest.len())),
-            Err(e) => Err(Error::Datum(e.to_string())),
-        }
+        let left = state.into_reader().fill_buf().map_err(|e| Error::Datum(e.to_string()))?.len();
+        Ok((value, &bytes[bytes.len() - left..]))
     }
 }
 

@@ -1,15 +1,16 @@
 //! Records go through their Avro form unchanged, under their own schema and under an older one; what is
-//! not exactly a record is an error.
+//! not exactly a record is an error. A record is the same when it is read by position, as its own schema lets it, and when
+//! it is read by the names of its fields, as any other schema is: a second one parsed from the same text.
 #![expect(clippy::unwrap_used, reason = "what a helper of a test cannot do fails the test")]
 
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use std::sync::Arc;
-use tidemill_events::codec::{AvroSchema, HopCodec, NumberReader, PredictionCodec, RawReader, RawWriter, VectorCodec};
+use tidemill_events::codec::{self, AvroSchema, HopCodec, NumberReader, OutcomeCodec, PredictionCodec, RawReader, RawWriter, VectorCodec};
 use tidemill_events::layout::{FeatureColumn, FeatureType, control_avro};
 use tidemill_events::records::{self, ModelRef, Reason};
 use tidemill_events::topics::{Control, PerPipeline};
-use tidemill_events::{Event, HopInput, Layout, Outcome, Prediction, RecordSchema, Source, Stage, Value, Vector, wire};
+use tidemill_events::{Event, HopInput, Layout, Outcome, Prediction, PredictionOutcome, RecordSchema, Source, Stage, Value, Vector, wire};
 
 const PAYMENT: &str = r#"{"type":"record","name":"Payment","namespace":"com.example","fields":[
     {"name":"id","type":"string"},
@@ -79,6 +80,39 @@ fn event(features: usize) -> impl Strategy<Value = Event> {
     )
 }
 
+/// A prediction of `event`.
+fn prediction(event: Event) -> Prediction {
+    let model = ModelRef { name: "m".into(), version: 7, digest: "sha256:0".into(), stage: "champion".into() };
+    let score = event.event_time as f64 / 7.0;
+    Prediction {
+        event_id: event.event_id,
+        event_time: event.event_time,
+        source: event.source,
+        ingested_at: event.ingested_at,
+        entities: event.entities,
+        route: "default".into(),
+        model: Arc::new(model),
+        score,
+        decision: "review".into(),
+        reasons: vec![Reason { feature: "amount".into(), contribution: score }],
+        predicted_at: event.merge_time,
+    }
+}
+
+/// The schema of a topic, which no codec takes for its own.
+fn by_name(topic: PerPipeline) -> AvroSchema {
+    AvroSchema::parse(&layout().avro(topic)).unwrap()
+}
+
+/// What both take for a record is the same; either may be stricter.
+fn alike<T: std::fmt::Debug>(one: Result<T, codec::Error>, other: Result<T, codec::Error>) -> Result<(), TestCaseError> {
+    if let (Ok(one), Ok(other)) = (one, other) {
+        // by their text: there may be NaN
+        prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+    }
+    Ok(())
+}
+
 fn datum(bytes: &[u8], id: u32) -> &[u8] {
     let (written, datum) = wire::split(Some(bytes)).unwrap();
     assert_eq!(written, id);
@@ -113,10 +147,37 @@ proptest! {
         let mut bytes = Vec::new();
         codec.encode_event(&event, &mut bytes).unwrap();
         let datum = datum(&bytes, 9);
+        let other = by_name(PerPipeline::Hop(1));
+        prop_assert_eq!(codec.decode(&other, datum).unwrap(), HopInput::Event(event.clone()));
         prop_assert_eq!(codec.decode(codec.schema(), datum).unwrap(), HopInput::Event(event));
         for end in 0..datum.len() {
             prop_assert!(codec.decode(codec.schema(), &datum[..end]).is_err());
         }
+        prop_assert_eq!(codec.decode(codec.schema(), &[datum, &[0]].concat()), Err(codec::Error::Trailing(1)));
+    }
+
+    #[test]
+    fn a_byte_that_is_another_is_read_alike_or_refused(e in event(3), at: prop::sample::Index, byte: u8) {
+        let change = |bytes: &[u8], id| {
+            let mut datum = datum(bytes, id).to_vec();
+            let at = at.index(datum.len());
+            datum[at] = byte;
+            datum
+        };
+        let hop = HopCodec::new(&layout(), 1, 9).unwrap();
+        let mut bytes = Vec::new();
+        hop.encode_event(&Event { features: e.features[..1].to_vec(), ..e.clone() }, &mut bytes).unwrap();
+        let changed = change(&bytes, 9);
+        alike(hop.decode(hop.schema(), &changed), hop.decode(&by_name(PerPipeline::Hop(1)), &changed))?;
+
+        let prediction = prediction(e);
+        let codec = PredictionCodec::new(&layout(), 4).unwrap();
+        bytes.clear();
+        codec.encode(&prediction, &mut bytes).unwrap();
+        let changed = change(&bytes, 4);
+        let other = by_name(PerPipeline::Predictions);
+        alike(codec.decode(codec.schema(), &changed), codec.decode(&other, &changed))?;
+        alike(codec.view(codec.schema(), &changed), codec.view(&other, &changed))?;
     }
 
     #[test]
@@ -126,44 +187,91 @@ proptest! {
         let codec = HopCodec::new(&layout(), 0, 9).unwrap();
         let mut bytes = Vec::new();
         codec.encode_outcome(&outcome, &mut bytes).unwrap();
-        prop_assert_eq!(codec.decode(codec.schema(), datum(&bytes, 9)).unwrap(), HopInput::Outcome(outcome));
+        let datum = datum(&bytes, 9);
+        prop_assert_eq!(codec.decode(&by_name(PerPipeline::Hop(0)), datum).unwrap(), HopInput::Outcome(outcome.clone()));
+        prop_assert_eq!(codec.decode(codec.schema(), datum).unwrap(), HopInput::Outcome(outcome));
+        for end in 0..datum.len() {
+            prop_assert!(codec.decode(codec.schema(), &datum[..end]).is_err());
+        }
     }
 
     #[test]
-    fn vectors_and_predictions(e in event(3), kind in text(), score in -1e9..1e9f64) {
+    fn vectors(e in event(3), kind in text()) {
         let Event { event_id, event_time, source, ingested_at, from, merge_time, entities, mut features, .. } = e;
         features.push(Value::String(kind.into()));
         let vector = Vector { event_id, event_time, source, ingested_at, from, merge_time, entities, features, pipeline_version: 3 };
         let codec = VectorCodec::new(&layout(), 2).unwrap();
         let mut bytes = Vec::new();
         codec.encode(&vector, &mut bytes).unwrap();
-        prop_assert_eq!(&codec.decode(codec.schema(), datum(&bytes, 2)).unwrap(), &vector);
+        let written = datum(&bytes, 2);
+        let other = by_name(PerPipeline::Features);
+        prop_assert_eq!(&codec.decode(&other, written).unwrap(), &vector);
+        prop_assert_eq!(&codec.decode(codec.schema(), written).unwrap(), &vector);
 
-        let mut row = vec![7.0];
-        let head = NumberReader::new(&layout()).read(codec.schema(), datum(&bytes, 2), &mut row).unwrap();
-        prop_assert_eq!((head.event_id, head.event_time, head.merge_time), (vector.event_id.as_str(), vector.event_time, vector.merge_time));
-        prop_assert_eq!((head.raw_partition, head.hop_partition), (vector.source.partition, vector.from.partition));
+        let reader = NumberReader::new(&layout(), 2).unwrap();
         let numbers: Vec<u64> = vector.features[..3].iter().map(|v| if let Value::Double(v) = v { *v } else { f64::NAN }.to_bits()).collect();
-        prop_assert_eq!(row.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), numbers);
+        for writer in [reader.schema(), &other] {
+            let mut row = vec![7.0];
+            let head = reader.read(writer, written, &mut row).unwrap();
+            prop_assert_eq!((head.event_id, head.event_time, head.merge_time), (vector.event_id.as_str(), vector.event_time, vector.merge_time));
+            prop_assert_eq!((head.raw_partition, head.hop_partition), (vector.source.partition, vector.from.partition));
+            prop_assert_eq!(row.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), numbers.clone());
+        }
+        for end in 0..written.len() {
+            prop_assert!(codec.decode(codec.schema(), &written[..end]).is_err());
+            prop_assert!(reader.read(reader.schema(), &written[..end], &mut Vec::new()).is_err());
+        }
+    }
 
-        let model = ModelRef { name: "m".into(), version: 0, digest: "sha256:0".into(), stage: "bootstrap".into() };
-        let prediction = Prediction {
-            event_id: vector.event_id,
-            event_time: vector.event_time,
-            source: vector.source,
-            ingested_at: vector.ingested_at,
-            entities: vector.entities,
-            route: "default".into(),
-            model: Arc::new(model),
-            score,
-            decision: "review".into(),
-            reasons: vec![Reason { feature: "amount".into(), contribution: score }],
-            predicted_at: 5,
-        };
+    #[test]
+    fn predictions(e in event(0)) {
+        let prediction = prediction(e);
         let codec = PredictionCodec::new(&layout(), 4).unwrap();
-        bytes.clear();
+        let mut bytes = Vec::new();
         codec.encode(&prediction, &mut bytes).unwrap();
-        prop_assert_eq!(codec.decode(codec.schema(), datum(&bytes, 4)).unwrap(), prediction);
+        let datum = datum(&bytes, 4);
+        let other = by_name(PerPipeline::Predictions);
+        for writer in [codec.schema(), &other] {
+            let view = codec.view(writer, datum).unwrap();
+            prop_assert_eq!((view.event_id, view.event_time, view.score), (&*prediction.event_id, prediction.event_time, prediction.score));
+            prop_assert_eq!(view.model.to_owned(), prediction.model.as_ref().clone());
+            prop_assert_eq!(&codec.decode(writer, datum).unwrap(), &prediction);
+        }
+        for end in 0..datum.len() {
+            prop_assert!(codec.decode(codec.schema(), &datum[..end]).is_err());
+            prop_assert!(codec.view(codec.schema(), &datum[..end]).is_err());
+        }
+    }
+
+    #[test]
+    fn views_of_outcomes(e in event(0), label: bool, label_time: i64, score: f64) {
+        let prediction = prediction(e);
+        let written = PredictionOutcome {
+            event_id: &prediction.event_id,
+            event_time: prediction.event_time,
+            source: &prediction.source,
+            entities: &prediction.entities,
+            label: f64::from(u8::from(label)),
+            label_time,
+            score,
+            decision: &prediction.decision,
+            route: &prediction.route,
+            model: &prediction.model,
+        };
+        let codec = OutcomeCodec::new(&layout(), 5).unwrap();
+        let mut bytes = Vec::new();
+        codec.encode(&written, &mut bytes).unwrap();
+        let datum = datum(&bytes, 5);
+        let other = by_name(PerPipeline::Outcomes);
+        for writer in [codec.schema(), &other] {
+            let view = codec.view(writer, datum).unwrap();
+            prop_assert_eq!((view.event_id, view.event_time, view.decision), (written.event_id, written.event_time, written.decision));
+            prop_assert_eq!((view.label, view.label_time, view.score.to_bits()), (written.label, label_time, score.to_bits()));
+            prop_assert_eq!(&view.model.to_owned(), prediction.model.as_ref());
+        }
+        for end in 0..datum.len() {
+            prop_assert!(codec.view(codec.schema(), &datum[..end]).is_err());
+        }
     }
 }
 
@@ -190,7 +298,7 @@ fn a_record_of_an_older_pipeline_version_reads() {
     let read = VectorCodec::new(&new, 2).unwrap().decode(writer.schema(), datum(&bytes, 1)).unwrap();
     assert_eq!(read.features, [Value::Null, Value::Double(1.0), Value::Double(2.0), Value::Null]);
     let mut row = Vec::new();
-    NumberReader::new(&new).read(writer.schema(), datum(&bytes, 1), &mut row).unwrap();
+    NumberReader::new(&new, 2).unwrap().read(writer.schema(), datum(&bytes, 1), &mut row).unwrap();
     assert!(row[0].is_nan() && row[1..] == [1.0, 2.0], "{row:?}");
     // and the other way round: what is no longer known is skipped
     let new = VectorCodec::new(&new, 2).unwrap();

@@ -16,7 +16,7 @@ pub struct WriterSchemas {
 }
 
 impl WriterSchemas {
-    /// Starts with what this process writes itself; asks `registry` for the rest.
+    /// Starts with what this process knows itself; asks `registry` for the rest.
     #[must_use]
     pub fn new(registry: Blocking, own: impl IntoIterator<Item = (u32, AvroSchema)>) -> Self {
         Self { registry, known: own.into_iter().collect() }
@@ -41,10 +41,11 @@ impl WriterSchemas {
 /// A writer schema by id.
 pub type Writers = Box<dyn FnMut(u32) -> Result<AvroSchema, Error> + Send>;
 
-/// [`WriterSchemas::get`] of a topic of which this process writes nothing.
+/// [`WriterSchemas::get`], starting with what this process knows itself: a codec reads faster what has the schema that it
+/// gave out.
 #[must_use]
-pub fn writers(registry: &Blocking) -> Writers {
-    let mut schemas = WriterSchemas::new(registry.clone(), []);
+pub fn writers(registry: &Blocking, own: impl IntoIterator<Item = (u32, AvroSchema)>) -> Writers {
+    let mut schemas = WriterSchemas::new(registry.clone(), own);
     Box::new(move |id| schemas.get(id))
 }
 

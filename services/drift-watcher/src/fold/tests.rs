@@ -165,6 +165,7 @@ fn spec() -> Spec {
 fn fold(shelf: &Shelf) -> DriftFold {
     let codecs = Codecs::new();
     let written = Written { drift: (codecs.drift.clone(), 4), alerts: (codecs.alerts.clone(), 5) };
+    let (predictions, outcomes) = (codecs.predictions.clone(), codecs.outcomes.clone());
     let writers: Writers = Box::new(move |id| {
         Ok(match id {
             1 => codecs.vectors.schema().clone(),
@@ -175,7 +176,8 @@ fn fold(shelf: &Shelf) -> DriftFold {
             _ => return Err(Error::Fatal(format!("schema {id}"))),
         })
     });
-    DriftFold::new(spec(), NumberReader::new(&layout()), writers, written, Box::new(shelf.clone()), Board::default().of("payments-fraud"))
+    let readers = Readers { numbers: NumberReader::new(&layout(), 1).unwrap(), predictions, outcomes };
+    DriftFold::new(spec(), readers, writers, written, Box::new(shelf.clone()), Board::default().of("payments-fraud"))
 }
 
 fn record(raw: &Raw) -> Record<'_> {
@@ -325,7 +327,7 @@ fn without_its_references_a_window_waits_and_none_is_skipped() {
                 let view: PredictionView<'_> = codecs.predictions.schema().decode(datum).unwrap();
                 return (view.event_time, raw);
             }
-            (NumberReader::new(&layout()).read(codecs.vectors.schema(), datum, &mut Vec::new()).unwrap().event_time, raw)
+            (NumberReader::new(&layout(), 1).unwrap().read(codecs.vectors.schema(), datum, &mut Vec::new()).unwrap().event_time, raw)
         })
         .collect();
     by_time.sort_by_key(|(time, raw)| (*time, raw.topic));

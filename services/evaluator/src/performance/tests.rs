@@ -9,7 +9,7 @@ use tidemill_events::codec::OutcomeCodec;
 use tidemill_events::control::Span;
 use tidemill_events::records::ModelRef;
 use tidemill_events::topics::PerPipeline;
-use tidemill_events::views::ModelView;
+use tidemill_events::views::{ModelView, OutcomeView};
 use tidemill_events::{Layout, PredictionOutcome, Source};
 
 const PARTITIONS: usize = 3;
@@ -108,7 +108,8 @@ fn schema() -> AvroSchema {
 fn fold() -> PerformanceFold {
     let schema = schema();
     let own = schema.clone();
-    PerformanceFold::new(SETTINGS, Box::new(move |_| Ok(schema.clone())), (own, 1), Arc::new(|| {}))
+    let outcomes = OutcomeCodec::new(&layout(), 7).unwrap();
+    PerformanceFold::new(SETTINGS, outcomes, Box::new(move |_| Ok(schema.clone())), (own, 1), Arc::new(|| {}))
 }
 
 fn record(payload: &[u8]) -> Record<'_> {
@@ -244,7 +245,7 @@ fn outcomes_are_read_from_their_records() {
     let outcomes = OutcomeCodec::new(&layout(), 7).unwrap();
     let (known, own) = (outcomes.schema().clone(), schema());
     let tell = Arc::new(move || _ = counted.fetch_add(1, Relaxed));
-    let mut fold = PerformanceFold::new(SETTINGS, Box::new(move |_| Ok(known.clone())), (own.clone(), 1), tell);
+    let mut fold = PerformanceFold::new(SETTINGS, outcomes.clone(), Box::new(move |_| Ok(known.clone())), (own.clone(), 1), tell);
     let source = Source { topic: "p.labels".into(), partition: 0, offset: 0 };
     let model = ModelRef { name: "p".into(), version: 2, digest: "sha256:c".into(), stage: "champion".into() };
     for (event_time, label_time) in [(3, 4), (12, 17), (5, 6)] {

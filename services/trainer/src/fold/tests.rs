@@ -114,13 +114,14 @@ fn new_fold(layout: &Layout, script: &Scripted) -> TrainerFold<Scripted> {
         on_drift: true,
         on_spec_change: true,
     };
-    let outcomes = OutcomeCodec::new(layout, OUTCOME_ID).unwrap().schema().clone();
+    let outcomes = OutcomeCodec::new(layout, OUTCOME_ID).unwrap();
+    let known = outcomes.schema().clone();
     let schemas = move |id| match IDS.iter().find(|(known, _)| *known == id) {
         Some((_, topic)) => Ok(avro(*topic)),
-        None => Ok(outcomes.clone()),
+        None => Ok(known.clone()),
     };
     let board = Arc::new(Board::new(&Metrics::new("test", "0")));
-    TrainerFold::new(Schedule::new(rules), script.clone(), (avro(Control::Candidates), 1), Box::new(schemas), board)
+    TrainerFold::new(Schedule::new(rules), script.clone(), (avro(Control::Candidates), 1), outcomes, Box::new(schemas), board)
 }
 
 fn record(topic: usize, partition: i32, offset: usize, payload: &[u8]) -> Record<'_> {

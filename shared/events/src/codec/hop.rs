@@ -2,8 +2,9 @@
 
 mod branch;
 
-use super::row::{NamedSeed, Row, text};
-use super::{AvroSchema, Error, binary, with_header};
+use super::binary::{Reader, write};
+use super::row::{NamedSeed, RawReader, Row, text};
+use super::{AvroSchema, Error, with_header};
 use crate::layout::{FeatureColumn, FeatureType, Layout};
 use crate::schema::{Field, Type};
 use crate::topics::PerPipeline;
@@ -57,8 +58,8 @@ pub struct HopCodec {
     shape: Shape,
     own: AvroSchema,
     /// Of the upstream's fields in an event, and in an outcome.
-    fields: AvroSchema,
-    outcome_fields: AvroSchema,
+    fields: RawReader,
+    outcome_fields: RawReader,
     id: u32,
 }
 
@@ -73,7 +74,7 @@ impl HopCodec {
     /// [`Error::Schema`], which would be a fault in `schemas/`.
     pub fn new(layout: &Layout, hop: usize, id: u32) -> Result<Self, Error> {
         let own = AvroSchema::parse(&layout.avro(PerPipeline::Hop(hop)))?;
-        let [fields, outcome_fields] = layout.fields_avro().map(|json| AvroSchema::parse(&json));
+        let [fields, outcome_fields] = layout.fields_avro().map(|json| RawReader::new(&json, &layout.event));
         let features = layout.features[..layout.features_before(hop)].to_vec();
         let shape = Shape { event: layout.event.clone(), entities: layout.entities.clone(), features };
         Ok(Self { shape, own, fields: fields?, outcome_fields: outcome_fields?, id })
@@ -97,16 +98,16 @@ impl HopCodec {
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
         with_header(self.id, out, |out| {
-            binary::long(EVENT, out);
-            binary::text(&event.event_id, out);
-            binary::long(event.event_time, out);
-            binary::source(&event.source, out);
-            binary::long(event.ingested_at, out);
-            binary::stage(&event.from, out);
-            binary::long(event.merge_time, out);
-            binary::entities(&self.shape.entities, &event.entities, out)?;
-            self.fields.append(&Row { schema: &self.shape.event, values: &event.fields }, out)?;
-            binary::features(&self.shape.features, &event.features, out)
+            write::long(EVENT, out);
+            write::text(&event.event_id, out);
+            write::long(event.event_time, out);
+            write::source(&event.source, out);
+            write::long(event.ingested_at, out);
+            write::stage(&event.from, out);
+            write::long(event.merge_time, out);
+            write::entities(&self.shape.entities, &event.entities, out)?;
+            self.fields.schema().append(&Row { schema: &self.shape.event, values: &event.fields }, out)?;
+            write::features(&self.shape.features, &event.features, out)
         })
     }
 
@@ -116,16 +117,16 @@ impl HopCodec {
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode_outcome(&self, outcome: &Outcome, out: &mut Vec<u8>) -> Result<(), Error> {
         with_header(self.id, out, |out| {
-            binary::long(OUTCOME, out);
-            binary::text(&outcome.event_id, out);
-            binary::long(outcome.event_time, out);
-            binary::source(&outcome.source, out);
-            binary::stage(&outcome.from, out);
-            binary::long(outcome.merge_time, out);
-            binary::entities(&self.shape.entities, &outcome.entities, out)?;
-            self.outcome_fields.append(&Row { schema: &self.shape.event, values: &outcome.fields }, out)?;
-            binary::double(outcome.label, out);
-            binary::long(outcome.label_time, out);
+            write::long(OUTCOME, out);
+            write::text(&outcome.event_id, out);
+            write::long(outcome.event_time, out);
+            write::source(&outcome.source, out);
+            write::stage(&outcome.from, out);
+            write::long(outcome.merge_time, out);
+            write::entities(&self.shape.entities, &outcome.entities, out)?;
+            self.outcome_fields.schema().append(&Row { schema: &self.shape.event, values: &outcome.fields }, out)?;
+            write::double(outcome.label, out);
+            write::long(outcome.label_time, out);
             Ok(())
         })
     }
@@ -135,7 +136,44 @@ impl HopCodec {
     /// # Errors
     /// [`Error::Datum`] or [`Error::Trailing`].
     pub fn decode(&self, writer: &AvroSchema, datum: &[u8]) -> Result<HopInput, Error> {
-        writer.decode_seed(datum, HopSeed(&self.shape))
+        if !writer.is(&self.own) {
+            return writer.decode_seed(datum, HopSeed(&self.shape));
+        }
+        let mut left = Reader::new(datum);
+        let input = match left.long()? {
+            EVENT => HopInput::Event(self.event(&mut left)?),
+            OUTCOME => HopInput::Outcome(self.outcome(&mut left)?),
+            other => return Err(Error::Datum(format!("the input of a hop has no branch {other}"))),
+        };
+        left.end().map(|()| input)
+    }
+
+    fn event(&self, left: &mut Reader<'_>) -> Result<Event, Error> {
+        Ok(Event {
+            event_id: left.text()?.into(),
+            event_time: left.long()?,
+            source: left.source()?,
+            ingested_at: left.long()?,
+            from: left.stage()?,
+            merge_time: left.long()?,
+            entities: left.entities(self.shape.entities.len())?,
+            fields: left.with(|bytes| self.fields.decode_first(bytes))?,
+            features: left.features(&self.shape.features)?,
+        })
+    }
+
+    fn outcome(&self, left: &mut Reader<'_>) -> Result<Outcome, Error> {
+        Ok(Outcome {
+            event_id: left.text()?.into(),
+            event_time: left.long()?,
+            source: left.source()?,
+            from: left.stage()?,
+            merge_time: left.long()?,
+            entities: left.entities(self.shape.entities.len())?,
+            fields: left.with(|bytes| self.outcome_fields.decode_first(bytes))?,
+            label: left.double()?,
+            label_time: left.long()?,
+        })
     }
 }
 
@@ -179,15 +217,15 @@ impl VectorCodec {
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode(&self, vector: &Vector, out: &mut Vec<u8>) -> Result<(), Error> {
         with_header(self.id, out, |out| {
-            binary::text(&vector.event_id, out);
-            binary::long(vector.event_time, out);
-            binary::source(&vector.source, out);
-            binary::long(vector.ingested_at, out);
-            binary::stage(&vector.from, out);
-            binary::long(vector.merge_time, out);
-            binary::entities(&self.shape.entities, &vector.entities, out)?;
-            binary::features(&self.shape.features, &vector.features, out)?;
-            binary::long(vector.pipeline_version.into(), out);
+            write::text(&vector.event_id, out);
+            write::long(vector.event_time, out);
+            write::source(&vector.source, out);
+            write::long(vector.ingested_at, out);
+            write::stage(&vector.from, out);
+            write::long(vector.merge_time, out);
+            write::entities(&self.shape.entities, &vector.entities, out)?;
+            write::features(&self.shape.features, &vector.features, out)?;
+            write::long(vector.pipeline_version.into(), out);
             Ok(())
         })
     }
@@ -197,7 +235,22 @@ impl VectorCodec {
     /// # Errors
     /// [`Error::Datum`] or [`Error::Trailing`].
     pub fn decode(&self, writer: &AvroSchema, datum: &[u8]) -> Result<Vector, Error> {
-        writer.decode_seed(datum, VectorSeed(&self.shape))
+        if !writer.is(&self.own) {
+            return writer.decode_seed(datum, VectorSeed(&self.shape));
+        }
+        let mut left = Reader::new(datum);
+        let vector = Vector {
+            event_id: left.text()?.into(),
+            event_time: left.long()?,
+            source: left.source()?,
+            ingested_at: left.long()?,
+            from: left.stage()?,
+            merge_time: left.long()?,
+            entities: left.entities(self.shape.entities.len())?,
+            features: left.features(&self.shape.features)?,
+            pipeline_version: left.int()?,
+        };
+        left.end().map(|()| vector)
     }
 }
 

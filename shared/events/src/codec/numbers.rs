@@ -1,16 +1,22 @@
 //! The numbers of vectors: what statistics need of very many of them.
 
+use super::binary::Reader;
 use super::{AvroSchema, Error};
 use crate::layout::{FeatureType, Layout};
+use crate::topics::PerPipeline;
 use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
 /// Reads the numeric features of `<p>.features` into rows of doubles, and nothing that needs an allocation.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NumberReader {
     names: Vec<CompactString>,
+    entities: usize,
+    types: Vec<FeatureType>,
+    own: AvroSchema,
+    id: u32,
 }
 
 /// Which vector a row is of.
@@ -29,11 +35,28 @@ pub struct VectorHead<'a> {
 }
 
 impl NumberReader {
-    /// The reader of the layout's numeric features.
-    #[must_use]
-    pub fn new(layout: &Layout) -> Self {
+    /// The reader of the layout's numeric features, whose vectors' schema is registered as `id`.
+    ///
+    /// # Errors
+    /// [`Error::Schema`], which would be a fault in `schemas/`.
+    pub fn new(layout: &Layout, id: u32) -> Result<Self, Error> {
         let numbers = layout.features.iter().filter(|column| column.ty == FeatureType::Double);
-        Self { names: numbers.map(|column| column.name.clone()).collect() }
+        let names = numbers.map(|column| column.name.clone()).collect();
+        let types = layout.features.iter().map(|column| column.ty).collect();
+        let own = AvroSchema::parse(&layout.avro(PerPipeline::Features))?;
+        Ok(Self { names, entities: layout.entities.len(), types, own, id })
+    }
+
+    /// The registered id of [`NumberReader::schema`].
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The schema of the layout's vectors.
+    #[must_use]
+    pub fn schema(&self) -> &AvroSchema {
+        &self.own
     }
 
     /// The names of a row's columns.
@@ -49,8 +72,18 @@ impl NumberReader {
     /// [`Error::Datum`] or [`Error::Trailing`].
     pub fn read<'de>(&self, writer: &AvroSchema, datum: &'de [u8], row: &mut Vec<f64>) -> Result<VectorHead<'de>, Error> {
         row.clear();
-        row.resize(self.names.len(), f64::NAN);
-        writer.decode_seed(datum, VectorSeed { names: &self.names, row })
+        if !writer.is(&self.own) {
+            row.resize(self.names.len(), f64::NAN);
+            return writer.decode_seed(datum, VectorSeed { names: &self.names, row });
+        }
+        let mut left = Reader::new(datum);
+        let (event_id, event_time, raw_partition) = (left.text()?, left.long()?, left.source_partition()?);
+        left.long()?;
+        let (hop_partition, merge_time) = (left.stage_partition()?, left.long()?);
+        left.pass_texts(self.entities)?;
+        left.numbers(&self.types, row)?;
+        left.long()?;
+        left.end().map(|()| VectorHead { event_id, event_time, merge_time, raw_partition, hop_partition })
     }
 }
 

@@ -1,14 +1,17 @@
 //! Codec of the predictions: what downstream systems read.
 
+use super::binary::{Reader, write};
 use super::row::{NamedSeed, text};
-use super::{AvroSchema, Error, binary, with_header};
+use super::{AvroSchema, Error, with_header};
 use crate::records::{ModelRef, Reason};
 use crate::topics::PerPipeline;
+use crate::views::PredictionView;
 use crate::{Layout, Prediction, Type};
 use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
+use std::sync::Arc;
 
 /// Reads and writes the records of `<p>.predictions`.
 #[derive(Clone)]
@@ -45,17 +48,17 @@ impl PredictionCodec {
     /// [`Error::Value`] when a value does not fit its field.
     pub fn encode(&self, prediction: &Prediction, out: &mut Vec<u8>) -> Result<(), Error> {
         with_header(self.id, out, |out| {
-            binary::text(&prediction.event_id, out);
-            binary::long(prediction.event_time, out);
-            binary::source(&prediction.source, out);
-            binary::long(prediction.ingested_at, out);
-            binary::entities(&self.entities, &prediction.entities, out)?;
-            binary::text(&prediction.route, out);
-            binary::model(&prediction.model, out);
-            binary::double(prediction.score, out);
-            binary::text(&prediction.decision, out);
+            write::text(&prediction.event_id, out);
+            write::long(prediction.event_time, out);
+            write::source(&prediction.source, out);
+            write::long(prediction.ingested_at, out);
+            write::entities(&self.entities, &prediction.entities, out)?;
+            write::text(&prediction.route, out);
+            write::model(&prediction.model, out);
+            write::double(prediction.score, out);
+            write::text(&prediction.decision, out);
             reasons(&prediction.reasons, out);
-            binary::long(prediction.predicted_at, out);
+            write::long(prediction.predicted_at, out);
             Ok(())
         })
     }
@@ -65,20 +68,57 @@ impl PredictionCodec {
     /// # Errors
     /// [`Error::Datum`] or [`Error::Trailing`].
     pub fn decode(&self, writer: &AvroSchema, datum: &[u8]) -> Result<Prediction, Error> {
-        writer.decode_seed(datum, PredictionSeed(&self.entities))
+        if !writer.is(&self.own) {
+            return writer.decode_seed(datum, PredictionSeed(&self.entities));
+        }
+        let mut left = Reader::new(datum);
+        let prediction = Prediction {
+            event_id: left.text()?.into(),
+            event_time: left.long()?,
+            source: left.source()?,
+            ingested_at: left.long()?,
+            entities: left.entities(self.entities.len())?,
+            route: left.text()?.into(),
+            model: Arc::new(left.model()?.to_owned()),
+            score: left.double()?,
+            decision: left.text()?.into(),
+            reasons: left.reasons()?,
+            predicted_at: left.long()?,
+        };
+        left.end().map(|()| prediction)
+    }
+
+    /// Decodes what is watched of a datum that was written under `writer`.
+    ///
+    /// # Errors
+    /// [`Error::Datum`] or [`Error::Trailing`].
+    pub fn view<'de>(&self, writer: &AvroSchema, datum: &'de [u8]) -> Result<PredictionView<'de>, Error> {
+        if !writer.is(&self.own) {
+            return writer.decode(datum);
+        }
+        let mut left = Reader::new(datum);
+        let (event_id, event_time) = (left.text()?, left.long()?);
+        left.source_partition()?;
+        left.long()?;
+        left.pass_texts(self.entities.len() + 1)?;
+        let (model, score) = (left.model()?, left.double()?);
+        left.text()?;
+        left.reasons()?;
+        left.long()?;
+        left.end().map(|()| PredictionView { event_id, event_time, score, model })
     }
 }
 
 /// An array: a block of all its items, if there are any, and an empty one.
 fn reasons(reasons: &[Reason], out: &mut Vec<u8>) {
     if !reasons.is_empty() {
-        binary::long(reasons.len() as i64, out);
+        write::long(reasons.len() as i64, out);
     }
     for Reason { feature, contribution } in reasons {
-        binary::text(feature, out);
-        binary::double(*contribution, out);
+        write::text(feature, out);
+        write::double(*contribution, out);
     }
-    binary::long(0, out);
+    write::long(0, out);
 }
 
 #[derive(Deserialize)]

@@ -10,6 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 
 /// Reads records that were written under one registered schema into slots of the pipeline's current event schema.
+#[derive(Clone)]
 pub struct RawReader {
     avro: AvroSchema,
     /// For each writer field, where it goes; `None` where it is not wanted.
@@ -18,6 +19,7 @@ pub struct RawReader {
 }
 
 /// A field of the writer that goes to a slot.
+#[derive(Clone)]
 struct Column {
     slot: usize,
     ty: Type,
@@ -76,6 +78,16 @@ impl RawReader {
     /// [`Error::Datum`] or [`Error::Trailing`].
     pub fn decode(&self, datum: &[u8]) -> Result<Vec<Value>, Error> {
         self.avro.decode_seed(datum, RawSeed(self))
+    }
+
+    /// Decodes what `bytes` begin with; the rest is left.
+    pub(super) fn decode_first<'de>(&self, bytes: &'de [u8]) -> Result<(Vec<Value>, &'de [u8]), Error> {
+        self.avro.decode_first(bytes, RawSeed(self))
+    }
+
+    /// The schema that it reads.
+    pub(super) fn schema(&self) -> &AvroSchema {
+        &self.avro
     }
 }
 
