@@ -81,7 +81,7 @@ fn begin(context: &Context, follower: Follower, set: TaskSet) -> std::io::Result
 
 fn schemas(registry: &Blocking) -> Result<Schemas, Error> {
     Ok(Schemas {
-        writer: writers(registry),
+        writer: writers(registry, []),
         registry: control_schema(registry, Control::Registry)?,
         deployments: control_schema(registry, Control::Deployments)?,
     })

@@ -324,7 +324,7 @@ fn without_its_references_a_window_waits_and_none_is_skipped() {
         .map(|raw| {
             let datum = wire::split(Some(&raw.bytes)).unwrap().1;
             if raw.topic == PREDICTIONS {
-                let view: PredictionView<'_> = codecs.predictions.schema().decode(datum).unwrap();
+                let view = codecs.predictions.view(codecs.predictions.schema(), datum).unwrap();
                 return (view.event_time, raw);
             }
             (NumberReader::new(&layout(), 1).unwrap().read(codecs.vectors.schema(), datum, &mut Vec::new()).unwrap().event_time, raw)
