@@ -4,6 +4,8 @@
 # Looks at what is there and installs or downloads what is not: system packages by apt-get, everything else
 # into ${TIDEMILL_CACHE:-~/.cache/tidemill}. Safe to interrupt and to run again; does nothing when all is there.
 #
+# Where the parts run in Docker (TIDEMILL_INFRA=compose), only what compiling needs.
+#
 #   --build-only   only what compiling the workspace needs, not the parts that run beside it
 #   --checks       also what `make test` checks scripts and the compose file with
 #   TRACES=1       Zipkin as well
@@ -13,6 +15,7 @@ set -euo pipefail
 . "$LOCAL_DIR/lib/process.sh"
 . "$LOCAL_DIR/lib/ports.sh"
 . "$LOCAL_DIR/lib/parts.sh"
+. "$LOCAL_DIR/lib/compose.sh"
 . "$LOCAL_DIR/install/packages.sh"
 . "$LOCAL_DIR/install/rust.sh"
 . "$LOCAL_DIR/install/cmake.sh"
@@ -23,6 +26,7 @@ set -euo pipefail
 . "$LOCAL_DIR/install/zipkin.sh"
 
 build_only=0 packages="$build_packages $part_packages"
+if [ "$(infra_mode)" = compose ]; then build_only=1; fi
 while [ $# -gt 0 ]; do
   case $1 in
     --build-only) build_only=1 ;;

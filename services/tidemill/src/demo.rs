@@ -119,7 +119,7 @@ impl Args {
             count(bad as u64)
         );
         println!("records on purpose (negative amounts, an hour late, an amount that is no number).");
-        println!("The label of each payment, fraud or not, follows seven days of its time later. After five weeks of them");
+        println!("The label of each payment, fraud or not, follows seven days of its time later. With three weeks of them");
         println!("there is enough for the first model: it is trained, judged against the rule that decides until then,");
         println!("and deployed if every gate of the file lets it.");
         if let Some(day) = drift {

@@ -3,6 +3,7 @@
 mod client;
 mod list;
 mod order;
+mod reproduce;
 mod show;
 
 use crate::output::{self, Exit};
@@ -17,6 +18,8 @@ pub enum Command {
     List(list::Args),
     /// Show a model: how it was trained and judged, and everything that happened to it
     Show(show::Args),
+    /// Train a model again from the training set that its manifest names, and compare the bytes
+    Reproduce(reproduce::Args),
     /// Let a model that waits for approval serve
     Approve(order::OfModel),
     /// Do not let a model that waits for approval serve
@@ -33,6 +36,7 @@ pub fn run(command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
+        Command::Reproduce(args) => reproduce::run(args),
         Command::Approve(args) => order::run_of_model(args, "approve"),
         Command::Reject(args) => order::run_of_model(args, "reject"),
         Command::Rollback(args) => order::run_rollback(args),

@@ -4,7 +4,7 @@
 use crate::files;
 use crate::golden::golden;
 use crate::interrupted::Interrupted;
-use crate::learner::{self, Dataset, Found, Parameters, Progress};
+use crate::learner::{self, Dataset, Found, Progress};
 use crate::references::references;
 use crate::split::Split;
 use std::collections::BTreeMap;
@@ -131,24 +131,8 @@ fn put_files(setup: &Setup, found: &Found, (rows, split): (&Rows, &Split), store
     })
 }
 
-/// Trains again what `manifest` describes, from the training set that it names, and gives the SHA-256 of the model's
-/// bytes: the same as `manifest.files.model.sha256`, or something is not as it was.
-///
-/// # Errors
-/// [`Interrupted`]: a file of the training set is not there or not the same, or the learner failed.
-pub fn reproduce(manifest: &Manifest, store: &ArtefactStore) -> Result<String, Interrupted> {
-    let (rows, holdout) = files::load(store, &manifest.training_files)?;
-    let names: Vec<&str> = manifest.features.iter().map(|f| f.name.as_str()).collect();
-    if !rows.columns.features.iter().map(|name| name.as_str()).eq(names) {
-        return Err(Interrupted::Failed("the training files have other features than the manifest".into()));
-    }
-    let parameters: Parameters = manifest.parameters.clone();
-    let seed = u32::try_from(manifest.seed).map_err(|_| Interrupted::Failed(format!("seed {} is not possible", manifest.seed)))?;
-    let fitted = learner::fit(manifest.learner, &table(&rows, 0..holdout)?, &parameters, seed)?;
-    Ok(File::of(&fitted.bytes).sha256)
-}
-
-fn table(rows: &Rows, range: Range<usize>) -> Result<Dataset, Interrupted> {
+/// The rows of `range`, to learn from.
+pub(crate) fn table(rows: &Rows, range: Range<usize>) -> Result<Dataset, Interrupted> {
     let names = rows.columns.features.iter().map(ToString::to_string).collect();
     let labels = rows.label[range.clone()].iter().map(|label| *label >= 0.5).collect();
     Ok(Dataset::new(names, files::row_major(rows, range), labels)?)

@@ -2,7 +2,8 @@
 //!
 //! `schedule` says when, `fold` leads, `training` does it on a thread: `collect` and `dataset` read the labelled
 //! vectors (from where `time_index` says), `split` cuts them by time, `files` keeps them, `learner` fits, `artefact` puts everything into the store.
-//! `rest` takes commands and shows `progress`; this file wires them.
+//! `rest` takes commands and shows `progress`; this file wires them. `reproduce` makes a model again from what its manifest
+//! names, for the command line.
 
 pub mod artefact;
 mod collect;
@@ -15,6 +16,7 @@ mod interrupted;
 pub mod learner;
 pub mod progress;
 mod references;
+mod reproduce;
 mod rest;
 pub mod schedule;
 pub mod split;
@@ -23,6 +25,7 @@ mod training;
 
 pub use config::Config;
 pub use interrupted::Interrupted;
+pub use reproduce::{Reproduced, reproduce};
 
 use crate::artefact::{Setup, learner_of};
 use crate::fold::TrainerFold;

@@ -23,15 +23,27 @@ pub enum Unopened {
 }
 
 impl ArtefactStore {
+    /// The manifest that has `digest` (`sha256:<hex>`).
+    ///
+    /// # Errors
+    /// [`Unopened`].
+    pub fn manifest(&self, digest: &str) -> Result<Manifest, Unopened> {
+        let bytes = self.manifest_bytes(digest)?;
+        Manifest::read(&bytes).map_err(|e| refused("bad_manifest", e.to_string()))
+    }
+
+    fn manifest_bytes(&self, digest: &str) -> Result<Vec<u8>, Unopened> {
+        let hex = digest.strip_prefix("sha256:").ok_or_else(|| refused("bad_digest", format!("`{}`", digest.escape_debug())))?;
+        self.get_blob(hex, MAX_MANIFEST).map_err(|e| unfetched("not_fetched", &e))
+    }
+
     /// Opens the model whose manifest has `digest` (`sha256:<hex>`). Every digest and size is checked, and its golden
     /// rows are scored. Whether the caller has the features that its manifest names is for the caller to see.
     ///
     /// # Errors
     /// [`Unopened`].
     pub fn model(&self, digest: &str) -> Result<Model, Unopened> {
-        let refused = |reason, detail: String| Unopened::Refused { reason, detail };
-        let hex = digest.strip_prefix("sha256:").ok_or_else(|| refused("bad_digest", format!("`{}`", digest.escape_debug())))?;
-        let manifest = self.get_blob(hex, MAX_MANIFEST).map_err(|e| unfetched("not_fetched", &e))?;
+        let manifest = self.manifest_bytes(digest)?;
         let named = Manifest::read(&manifest).map_err(|e| refused("bad_manifest", e.to_string()))?;
         let features: Vec<&str> = named.features.iter().map(|feature| feature.name.as_str()).collect();
         Model::open(&manifest, digest, &features, |sha256, bytes| self.get_blob(sha256, bytes)).map_err(|error| match &error {
@@ -41,6 +53,10 @@ impl ArtefactStore {
     }
 }
 
+fn refused(reason: &'static str, detail: String) -> Unopened {
+    Unopened::Refused { reason, detail }
+}
+
 fn unfetched(reason: &'static str, error: &Error) -> Unopened {
-    if error.is_transient() { Unopened::Away(error.to_string()) } else { Unopened::Refused { reason, detail: error.to_string() } }
+    if error.is_transient() { Unopened::Away(error.to_string()) } else { refused(reason, error.to_string()) }
 }

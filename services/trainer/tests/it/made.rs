@@ -14,11 +14,11 @@ use tidemill_events::{Layout, Source, Stage, Value, Vector};
 use tidemill_model::artefact::{Manifest, Model, OffsetRange};
 use tidemill_model::{Learner, Reason};
 use tidemill_pipeline::learning::Values;
-use tidemill_trainer::Interrupted;
-use tidemill_trainer::artefact::{Made, Setup, Watch, make, reproduce};
+use tidemill_trainer::artefact::{Made, Setup, Watch, make};
 use tidemill_trainer::dataset::Dataset;
 use tidemill_trainer::learner::Progress;
 use tidemill_trainer::split::{Lengths, Split};
+use tidemill_trainer::{Interrupted, Reproduced, reproduce};
 use tidemill_training_set::Rows;
 
 const T0: i64 = 17_000 * DAY;
@@ -177,9 +177,16 @@ fn a_model_is_reproduced_from_its_files_alone() {
     let (folder, store) = store();
     for learner in [Learner::Lightgbm, Learner::Logistic] {
         let manifest = open(&store, &made(&rows(false), learner, &store).digest).manifest;
-        assert_eq!(reproduce(&manifest, &store).unwrap(), manifest.files.model.sha256);
-        let other = Manifest { parameters: [("lambda_l2".to_owned(), 50.0)].into(), ..manifest.clone() };
-        assert_ne!(reproduce(&other, &store).unwrap(), manifest.files.model.sha256);
+        let same = Reproduced { sha256: manifest.files.model.sha256.clone(), rows: manifest.rows as usize, other_libraries: Vec::new() };
+        assert_eq!(reproduce(&manifest, &store).unwrap(), same);
+        let other = Manifest {
+            parameters: [("lambda_l2".to_owned(), 50.0)].into(),
+            libraries: [("tidemill-model".to_owned(), "0.0.9".to_owned())].into(),
+            ..manifest.clone()
+        };
+        let made = reproduce(&other, &store).unwrap();
+        assert_ne!(made.sha256, same.sha256);
+        assert!(made.other_libraries[0].ends_with("the manifest has 0.0.9"), "{:?}", made.other_libraries);
     }
     let manifest = open(&store, &made(&rows(false), Learner::Logistic, &store).digest).manifest;
     let path = folder.path().join(&manifest.training_files[3].path);
