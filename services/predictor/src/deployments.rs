@@ -1,17 +1,20 @@
 //! What is deployed: follows `tidemill.deployments` and opens the models that it names.
 
+use crate::score;
+use crate::wanted::{Refusal, Wanted};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-use tidemill_artefacts::{ArtefactStore, Unopened};
+use std::time::{Duration, Instant};
+use tidemill_artefacts::ArtefactStore;
 use tidemill_events::control::Deployment;
 use tidemill_events::records::ModelRef;
 use tidemill_events::topics::Control;
 use tidemill_events::wire;
 use tidemill_kafka::reader::{Follow, Record};
 use tidemill_model::Scorer;
+use tidemill_pipeline::Pipeline;
 use tidemill_service::health::Check;
 use tidemill_service::metrics::Labels;
 use tidemill_stream::Error;
@@ -34,6 +37,19 @@ pub struct Deployed {
     pub scorer: Option<Arc<Scorer>>,
 }
 
+impl Deployed {
+    /// What scores the vectors of `pipeline`.
+    ///
+    /// # Errors
+    /// When the model does not fit them.
+    pub(crate) fn scorer(&self, pipeline: &Arc<Pipeline>) -> Result<score::Scorer, String> {
+        match &self.scorer {
+            None => Ok(score::Scorer::bootstrap(pipeline.clone())),
+            Some(scorer) => score::Scorer::trained(pipeline.clone(), self.model.clone(), scorer.clone()),
+        }
+    }
+}
+
 /// What is deployed, as far as it is known.
 #[derive(Debug, Clone, Default)]
 pub struct Newest {
@@ -41,7 +57,7 @@ pub struct Newest {
     pub caught_up: bool,
     /// The newest deployment of each pipeline that could be opened.
     pub deployed: BTreeMap<String, Deployed>,
-    /// Why a newer one is not served, by pipeline: its artefact was refused, or cannot be fetched now.
+    /// Why the newest one is not served, by pipeline: its artefact was refused, or cannot be fetched now.
     pub withheld: BTreeMap<String, String>,
 }
 
@@ -66,13 +82,12 @@ impl Follower {
     }
 
     fn follow(&mut self, mut follow: Follow) -> anyhow::Result<()> {
-        // those that are newer than what is served, or wait for the store
-        let mut wanted: BTreeMap<String, Deployment> = BTreeMap::new();
+        let mut wanted = Wanted::default();
         while !self.stop.is_cancelled() {
             let at_hand = match follow.next(POLL) {
                 Ok(Some(record)) => {
                     if let Some(deployment) = self.decode(&record)? {
-                        wanted.insert(deployment.pipeline.clone(), deployment);
+                        wanted.add(deployment);
                     }
                     true
                 }
@@ -83,7 +98,7 @@ impl Follower {
                 }
             };
             if !at_hand && follow.has_caught_up() {
-                wanted.retain(|_, deployment| !self.serve(deployment));
+                self.open(&mut wanted);
                 self.state.send_if_modified(|state| !std::mem::replace(&mut state.caught_up, true));
                 self.ready.set_ready();
             }
@@ -108,35 +123,21 @@ impl Follower {
         Ok(None)
     }
 
-    /// Opens what is deployed and hands it to the tasks; `false` to be asked again. What is refused changes nothing:
-    /// the model before it keeps serving.
-    fn serve(&self, deployment: &Deployment) -> bool {
-        let Deployment { pipeline, number, model, .. } = deployment;
-        let opened = if model.version == 0 { Ok(None) } else { self.store.model(&model.digest).map(|m| Some(Arc::new(m.scorer))) };
-        match opened {
-            Ok(scorer) => {
-                tracing::info!(pipeline, number, version = model.version, digest = model.digest, "deployed");
-                let deployed = Deployed { number: *number, model: Arc::new(model.clone()), scorer };
-                self.state.send_modify(|state| {
-                    state.withheld.remove(pipeline);
-                    state.deployed.insert(pipeline.clone(), deployed);
-                });
-                true
-            }
-            Err(unopened) => {
-                let why = format!("deployment {number}, model version {}, is not served: {unopened}", model.version);
-                let told = self.state.borrow().withheld.get(pipeline) == Some(&why);
-                if !told {
-                    tracing::error!(pipeline, digest = model.digest, "{why}");
-                    self.state.send_modify(|state| {
-                        state.withheld.insert(pipeline.clone(), why);
-                    });
-                }
-                let Unopened::Refused { reason, .. } = unopened else { return false };
-                let labels = Labels { pipeline: pipeline.as_str().into(), stage: crate::STAGE, outcome: reason };
-                self.refused.get_or_create(&labels).inc();
-                true
-            }
+    /// Opens what is deployed and hands it to the tasks, which read what they have meanwhile.
+    fn open(&self, wanted: &mut Wanted) {
+        let now = Instant::now();
+        if !wanted.is_due(now) {
+            return;
         }
+        let open = |model: &ModelRef| match model.version {
+            0 => Ok(None),
+            _ => self.store.model(&model.digest).map(|opened| Some(Arc::new(opened.scorer))),
+        };
+        let mut newest = self.state.borrow().clone();
+        for Refusal { pipeline, reason } in wanted.open(now, &open, &mut newest) {
+            let labels = Labels { pipeline: pipeline.into(), stage: crate::STAGE, outcome: reason };
+            self.refused.get_or_create(&labels).inc();
+        }
+        self.state.send_replace(newest);
     }
 }

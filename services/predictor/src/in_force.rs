@@ -17,8 +17,8 @@ pub(crate) struct InForce {
     number: i64,
     /// `None` until the first record after a start.
     scorer: Option<Scorer>,
-    /// The deployment that does not fit the pipeline's vectors.
-    unfit: i64,
+    /// The deployment that does not fit the pipeline's vectors, and why.
+    unfit: Option<(i64, String)>,
 }
 
 impl InForce {
@@ -31,7 +31,7 @@ impl InForce {
         let number = number.and_then(|n| i64::try_from(n).ok()).filter(|_| task_bytes.is_empty());
         let number =
             number.ok_or_else(|| Error::Fatal("the offset metadata names no deployment: was it written by a newer version?".into()))?;
-        Ok(Self { pipeline, newest, number, scorer: None, unfit: 0 })
+        Ok(Self { pipeline, newest, number, scorer: None, unfit: None })
     }
 
     /// Goes over to the newest deployment that can be served. Call it when a transaction begins.
@@ -47,26 +47,33 @@ impl InForce {
         if let Some(deployed) = newest.deployed.get(name)
             && (deployed.number > self.number || self.scorer.is_none())
             && deployed.number >= self.number
-            && deployed.number != self.unfit
+            && self.unfit.as_ref().is_none_or(|(unfit, _)| *unfit != deployed.number)
         {
-            let scorer = match &deployed.scorer {
-                None => Ok(Scorer::bootstrap(self.pipeline.clone())),
-                Some(scorer) => Scorer::trained(self.pipeline.clone(), deployed.model.clone(), scorer.clone()),
-            };
-            match scorer {
+            match deployed.scorer(&self.pipeline) {
                 Ok(scorer) => {
+                    let missing = scorer.missing();
+                    if !missing.is_empty() {
+                        let (number, missing) = (deployed.number, missing.join(", "));
+                        tracing::warn!(
+                            pipeline = name,
+                            number,
+                            missing,
+                            "the pipeline no longer has features of the model: scored without"
+                        );
+                    }
                     self.number = deployed.number;
                     self.scorer = Some(scorer);
                 }
                 Err(why) => {
-                    tracing::error!(pipeline = name, number = deployed.number, %why, "the deployed model is not served");
-                    self.unfit = deployed.number;
+                    tracing::error!(pipeline = name, number = deployed.number, why, "the deployed model is not served");
+                    self.unfit = Some((deployed.number, why));
                 }
             }
         }
         if self.scorer.is_none() {
             if self.number > 0 {
-                let why = newest.withheld.get(name).map_or("it is not on tidemill.deployments", String::as_str);
+                let why = newest.withheld.get(name).or(self.unfit.as_ref().map(|(_, why)| why));
+                let why = why.map_or("it is not on tidemill.deployments", String::as_str);
                 return Err(Error::Unavailable(format!("deployment {} was in force and cannot be served: {why}", self.number)));
             }
             self.scorer = Some(Scorer::bootstrap(self.pipeline.clone()));
@@ -91,7 +98,7 @@ impl InForce {
 mod tests {
     use super::*;
     use crate::deployments::Deployed;
-    use tidemill_events::records;
+    use tidemill_events::{Value, records};
     use tidemill_model::{Learner, Scorer as Trained};
 
     fn pipeline() -> Arc<Pipeline> {
@@ -108,12 +115,19 @@ mod tests {
 
     /// A trained model of one feature.
     fn trained(feature: &str) -> Arc<Trained> {
+        trained_on(&[feature])
+    }
+
+    /// A trained model that splits by the first of its features.
+    fn trained_on(features: &[&str]) -> Arc<Trained> {
+        let (most, infos) = (features.len() - 1, vec!["[0:1]"; features.len()].join(" "));
         let tree = "Tree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\nsplit_gain=1\nthreshold=100\ndecision_type=2\nleft_child=-1\n\
                     right_child=-2\nleaf_value=-1 1\nleaf_weight=1 1\nleaf_count=1 1\ninternal_value=0\ninternal_weight=2\n\
                     internal_count=2\nis_linear=0\nshrinkage=1\n\n\n";
         let head = format!(
-            "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=0\nobjective=binary sigmoid:1\n\
-             feature_names={feature}\nfeature_infos=[0:1]\ntree_sizes={}\n\n",
+            "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx={most}\nobjective=binary sigmoid:1\n\
+             feature_names={}\nfeature_infos={infos}\ntree_sizes={}\n\n",
+            features.join(" "),
             tree.len()
         );
         let tree = format!("{head}{tree}end of trees\n");
@@ -190,6 +204,21 @@ mod tests {
         bed.deploy(deployed(2, 2, Some(trained("amount_of_another_pipeline"))));
         task.adopt().unwrap();
         assert_eq!((version(&task), task.checkpoint()), (1, vec![1]));
+        let mut restarted = bed.task(&[2]);
+        let Err(Error::Unavailable(why)) = restarted.adopt() else { panic!("it was in force and does not fit") };
+        assert!(why.ends_with("model version 2 knows none of the pipeline's features"), "{why}");
+    }
+
+    #[test]
+    fn a_model_outlives_features_that_the_pipeline_no_longer_has() {
+        let bed = Bed::new();
+        bed.deploy(deployed(1, 1, Some(trained_on(&["amount", "customer_tx_count_14d"]))));
+        let mut task = bed.task(&[1]);
+        task.adopt().unwrap();
+        assert_eq!((version(&task), task.scorer().unwrap().missing()), (1, vec!["customer_tx_count_14d"]));
+        let columns = &bed.pipeline.layout.features;
+        let vector: Vec<Value> = columns.iter().map(|c| Value::Double(if c.name == "amount" { 200.0 } else { 0.0 })).collect();
+        assert!(task.scorer().unwrap().score(&vector).score > 0.7, "what is left still counts");
     }
 
     #[test]

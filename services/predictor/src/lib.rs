@@ -1,7 +1,7 @@
 //! The predictor: scores every vector of the stream, and single events over REST from the online store.
 //!
-//! `handler` is the pure task of the stream, `deployments` what is deployed, `in_force` which of it a partition's
-//! predictions are made by, `score` how; `serving` is what REST needs of a pipeline, `rest` the endpoint; this file
+//! `handler` is the pure task of the stream, `deployments` what is deployed, `wanted` what of it is still to be opened,
+//! `in_force` which of it a partition's predictions are made by, `score` how; `serving` is what REST needs of a pipeline, `rest` the endpoint; this file
 //! wires them.
 
 mod config;
@@ -11,6 +11,7 @@ mod in_force;
 mod rest;
 mod score;
 mod serving;
+mod wanted;
 
 pub use config::Config;
 pub use deployments::{Deployed, Newest};

@@ -34,7 +34,7 @@ struct Rest {
     newest: watch::Receiver<Newest>,
     store: RedisStore,
     clock: Arc<dyn Clock>,
-    /// Compiled pipelines by name, each for one digest, version and deployment.
+    /// Compiled pipelines by name, each for one digest, version, deployment and reason to withhold one.
     compiled: Mutex<BTreeMap<String, (String, Arc<Serving>)>>,
     seconds: Histogram,
 }
@@ -108,7 +108,10 @@ impl Rest {
         if !applied.caught_up || !newest.caught_up {
             return Err(unavailable("the applied pipelines and their deployments have not been read yet".into()));
         }
-        let deployed = newest.deployed.get(name);
+        let (deployed, withheld) = (newest.deployed.get(name), newest.withheld.get(name));
+        if let (None, Some(why)) = (deployed, withheld) {
+            return Err(unavailable(why.clone()));
+        }
         let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown_pipeline", format!("no pipeline {name:?} is applied"));
         let record = applied.pipelines.get(name).ok_or_else(unknown)?;
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,13 +119,12 @@ impl Rest {
             && *digest == record.digest
             && serving.version == record.pipeline_version
             && serving.deployment == deployed.map_or(0, |d| d.number)
+            && serving.withheld.as_ref() == withheld
         {
             return Ok(serving.clone());
         }
-        let serving = Serving::new(record, deployed).map(Arc::new).map_err(|diagnostics| {
-            let why: Vec<String> = diagnostics.iter().map(|d| d.message.clone()).collect();
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "pipeline_not_served", why.join("; "))
-        })?;
+        let serving = Serving::new(record, deployed, withheld).map(Arc::new);
+        let serving = serving.map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "pipeline_not_served", why))?;
         compiled.insert(name.to_owned(), (record.digest.clone(), serving.clone()));
         Ok(serving)
     }
@@ -179,7 +181,7 @@ fn answer<'a>(
     features: &'a [Value],
 ) -> Answer<'a> {
     let scored = serving.scorer.score(features);
-    let mut warnings = Vec::new();
+    let mut warnings = serving.warnings();
     if scored.score.is_nan() {
         warnings.push("the model could not score these features: decided as if above the threshold".to_owned());
     }

@@ -21,8 +21,8 @@ pub struct Scorer {
 enum By {
     /// The pipeline's `bootstrap` expression, until a model is trained.
     Bootstrap,
-    /// A trained model, and at which column of the vector each of its features stands.
-    Trained { scorer: Arc<Trained>, columns: Arc<[usize]> },
+    /// A trained model, and at which column of the vector each of its features stands, where it does.
+    Trained { scorer: Arc<Trained>, columns: Arc<[Option<usize>]> },
 }
 
 /// A score and what follows from it.
@@ -45,14 +45,25 @@ impl Scorer {
         Self { pipeline, model, by: By::Bootstrap }
     }
 
-    /// A trained model on the vectors of `pipeline`.
+    /// A trained model on the vectors of `pipeline`. A feature that the pipeline no longer has is missing from each of them, as
+    /// the judge takes it, too: the champion serves until one is trained on those that there are ([`Scorer::missing`]).
     ///
     /// # Errors
-    /// When the pipeline has no such number among its features.
+    /// When the pipeline has none of the model's features.
     pub fn trained(pipeline: Arc<Pipeline>, model: Arc<ModelRef>, scorer: Arc<Trained>) -> Result<Self, String> {
-        let column = |name: &String| column_of(&pipeline.layout, name).ok_or_else(|| format!("the pipeline has no number `{name}`"));
-        let columns = scorer.features().iter().map(column).collect::<Result<_, _>>()?;
+        let columns: Arc<[_]> = scorer.features().iter().map(|name| column_of(&pipeline.layout, name)).collect();
+        if columns.iter().all(Option::is_none) {
+            return Err(format!("model version {} knows none of the pipeline's features", model.version));
+        }
         Ok(Self { pipeline, model, by: By::Trained { scorer, columns } })
+    }
+
+    /// Features of the model that the pipeline does not have.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&str> {
+        let By::Trained { scorer, columns } = &self.by else { return Vec::new() };
+        let named = scorer.features().iter().zip(&**columns);
+        named.filter(|(_, column)| column.is_none()).map(|(name, _)| name.as_str()).collect()
     }
 
     /// Who scores.
@@ -73,7 +84,8 @@ impl Scorer {
                 Scored { score, decision: word.as_str().into(), reasons: Vec::new() }
             }
             By::Trained { scorer, columns } => {
-                let row: smallvec::SmallVec<[f64; 32]> = columns.iter().map(|c| features[*c].as_f64().unwrap_or(f64::NAN)).collect();
+                let row: smallvec::SmallVec<[f64; 32]> =
+                    columns.iter().map(|c| c.and_then(|c| features[c].as_f64()).unwrap_or(f64::NAN)).collect();
                 let score = scorer.score(&row);
                 if score < decision.threshold {
                     return Scored { score, decision: decision.below.as_str().into(), reasons: Vec::new() };

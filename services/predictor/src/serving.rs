@@ -18,6 +18,8 @@ pub(crate) struct Serving {
     /// Number of the deployment that answers; 0 is none, the bootstrap.
     pub(crate) deployment: i64,
     pub(crate) scorer: Scorer,
+    /// Why a newer deployment does not answer.
+    pub(crate) withheld: Option<String>,
     reader: Reader,
     hops: Vec<Hop>,
 }
@@ -39,26 +41,38 @@ pub(crate) struct Found {
 }
 
 impl Serving {
-    pub(crate) fn new(record: &records::Pipeline, deployed: Option<&Deployed>) -> Result<Self, Vec<Diagnostic>> {
-        let pipeline = Arc::new(tidemill_pipeline::from_record(record)?);
+    /// The pipeline of `record`, by what is `deployed`: the bootstrap, if nothing is.
+    ///
+    /// # Errors
+    /// When this version cannot run the file, or the model does not fit it.
+    pub(crate) fn new(record: &records::Pipeline, deployed: Option<&Deployed>, withheld: Option<&String>) -> Result<Self, String> {
+        let told = |diagnostics: Vec<Diagnostic>| diagnostics.iter().map(|d| d.message.as_str()).collect::<Vec<_>>().join("; ");
+        let pipeline = Arc::new(tidemill_pipeline::from_record(record).map_err(told)?);
         let hops = pipeline.hops.iter().enumerate();
         let hops = hops.map(|(position, spec)| Hop::new(spec.clone(), position, &pipeline.layout.event));
-        // a hop that cannot be made was refused when the file was checked
-        let hops = hops.collect::<Result<Vec<_>, _>>().map_err(|_| Vec::new())?;
+        let hops = hops.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
         let mut schema = pipeline.layout.event.clone();
         // a request may be about an event that has no id yet, and is about now unless it says when
         for slot in [pipeline.source.id, pipeline.source.time] {
             schema.fields[slot].nullable = true;
         }
-        let trained = deployed.and_then(|d| Scorer::trained(pipeline.clone(), d.model.clone(), d.scorer.clone()?).ok());
+        let scorer = deployed.map_or_else(|| Ok(Scorer::bootstrap(pipeline.clone())), |deployed| deployed.scorer(&pipeline))?;
         Ok(Self {
             version: record.pipeline_version,
             deployment: deployed.map_or(0, |d| d.number),
-            scorer: trained.unwrap_or_else(|| Scorer::bootstrap(pipeline.clone())),
+            scorer,
+            withheld: withheld.cloned(),
             reader: Reader::new(schema),
             hops,
             pipeline,
         })
+    }
+
+    /// What a caller should know of who answers.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let missing = self.scorer.missing();
+        let without = (!missing.is_empty()).then(|| format!("the pipeline no longer has features of the model: {}", missing.join(", ")));
+        self.withheld.iter().cloned().chain(without).collect()
     }
 
     /// The event of a request, at `now` (microseconds since 1970) unless it has a time of its own.
@@ -134,7 +148,7 @@ mod tests {
             event_schema: event_schema.into(),
             applied_at: 0,
         };
-        Serving::new(&record, None).unwrap()
+        Serving::new(&record, None, None).unwrap()
     }
 
     fn outcome(offset: i64, event_time: i64, label: f64) -> Outcome {

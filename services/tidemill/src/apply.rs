@@ -1,17 +1,18 @@
 //! `tidemill apply`: makes a pipeline file the truth. Creates and adds, never deletes, and refuses what would break readers.
 
+mod broker;
 mod schemas;
 
 use crate::connect::{self, Cluster, compile};
 use crate::output::Exit;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use tidemill_events::records;
 use tidemill_events::topics::{Control, PerPipeline};
 use tidemill_kafka::admin::{Outcome, TopicSpec};
 use tidemill_kafka::pipelines::Publisher;
-use tidemill_pipeline::{Pipeline, RESERVED_REASONS, Report, diff_breaks, load, render};
+use tidemill_pipeline::{Pipeline, Report, diff_breaks, load, render};
 use tidemill_service::{Clock, SystemClock};
 
 /// `tidemill apply`.
@@ -39,7 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         }
     };
     let cluster = Cluster::new(&args.connection)?;
-    check_metadata_limit(&cluster, &pipeline)?;
+    broker::check(&cluster, &pipeline)?;
     check_upstream(&cluster, &pipeline)?;
     create_topics(&cluster, &Control::ALL.map(|c| TopicSpec { name: c.name().into(), partitions: 1, compacted: c.is_compacted() }))?;
     // from here on no other apply of this pipeline can write: if one tries, ours fails
@@ -124,51 +125,4 @@ fn check_upstream(cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<()> 
         );
     }
     Ok(())
-}
-
-/// Refuses a broker whose limit on offset metadata the tasks would hit: their commits would then fail for ever.
-fn check_metadata_limit(cluster: &Cluster, pipeline: &Pipeline) -> anyhow::Result<()> {
-    const SETTING: &str = "offset.metadata.max.bytes";
-    let value = cluster.block_on(cluster.admin.broker_setting(SETTING))?;
-    let limit: u64 = value.parse().with_context(|| format!("the broker's {SETTING} is `{value}`, not a number"))?;
-    let reasons = pipeline.expectations.iter().map(|e| e.reason.as_str()).chain(RESERVED_REASONS.iter().copied());
-    let wanted = metadata_bytes(pipeline.source.partitions, reasons);
-    if wanted > limit {
-        bail!(
-            "the pipeline's tasks may commit {wanted} bytes of offset metadata, and the broker takes {limit}: set {SETTING}={} \
-             on the brokers, or lower `source.partitions`",
-            wanted.next_power_of_two()
-        );
-    }
-    Ok(())
-}
-
-/// The most offset metadata that a task may commit, in base64. All have a version byte, a commit number and
-/// a few numbers of their own; a validator counts rejects by reason, a later stage notes an offset for each of
-/// the `partitions` upstream tasks.
-fn metadata_bytes<'a>(partitions: u32, reasons: impl Iterator<Item = &'a str>) -> u64 {
-    const VARINT: u64 = 10;
-    let validator: u64 = reasons.map(|reason| reason.len() as u64 + 2 * VARINT).sum();
-    let later = u64::from(partitions) * VARINT;
-    let bytes = 1 + 8 * VARINT + validator.max(later);
-    bytes.div_ceil(3) * 4
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_limit_of_kafka_is_enough_for_some_hundred_partitions() {
-        let bytes = |partitions| metadata_bytes(partitions, RESERVED_REASONS.iter().copied());
-        assert!(bytes(4) < 1_024, "{}", bytes(4));
-        assert!(bytes(250) < 4_096);
-        assert!(bytes(1_000) > 4_096);
-    }
-
-    #[test]
-    fn a_long_list_of_expectations_counts() {
-        let reasons: Vec<String> = (0..200).map(|i| format!("{i:063}")).collect();
-        assert!(metadata_bytes(4, reasons.iter().map(String::as_str)) > 20_000);
-    }
 }

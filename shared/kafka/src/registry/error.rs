@@ -7,7 +7,8 @@ use std::error::Error as _;
 /// Why the registry did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is down, or answers 5xx or 429: the same call may succeed later.
+    /// It is down, does not let us in, or has no time (401, 403, 407, 408, 429, 5xx): the same call may succeed later. None of
+    /// these says anything of a schema, so no record may be refused for them.
     #[error("the schema registry is not available: could not {what}: {why}")]
     Unavailable {
         /// The call.
@@ -54,7 +55,7 @@ impl Error {
         match status {
             404 => Error::NotFound { what, why },
             409 => Error::Incompatible { what, why },
-            429 | 500.. => Error::Unavailable { what, why },
+            401 | 403 | 407 | 408 | 429 | 500.. => Error::Unavailable { what, why },
             _ => Error::Refused { what, why },
         }
     }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 #[derive(Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Mock {
     pub(crate) requests: AtomicUsize,
     /// While not 0, requests are answered with 500 and this counts down.
     pub(crate) failures: AtomicUsize,
+    /// Callers are not let in.
+    pub(crate) closed: AtomicBool,
     schemas: Mutex<Vec<(String, String)>>,
     levels: Mutex<BTreeMap<String, String>>,
 }
@@ -70,6 +72,9 @@ async fn answer(State(mock): State<Arc<Mock>>, request: Request) -> Response {
     if mock.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
         let down = json!({"error_code": 50001, "message": "the database is gone"});
         return (StatusCode::INTERNAL_SERVER_ERROR, down.to_string()).into_response();
+    }
+    if mock.closed.load(Ordering::SeqCst) {
+        return (StatusCode::UNAUTHORIZED, json!({"error_code": 40101, "message": "who are you?"}).to_string()).into_response();
     }
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();

@@ -73,6 +73,18 @@ async fn a_registry_that_stays_down_is_unavailable_and_its_failure_forgotten() {
 }
 
 #[tokio::test]
+async fn not_being_let_in_says_nothing_of_a_schema() {
+    let (mock, registry) = start().await;
+    mock.add(SUBJECT, SCHEMA);
+    mock.closed.store(true, Ordering::SeqCst);
+    let error = registry.schema(1).await.unwrap_err();
+    assert!(error.is_retriable() && error.to_string().contains("who are you?"), "{error}");
+    assert!(registry.ids_of(SUBJECT).await.unwrap_err().is_retriable());
+    mock.closed.store(false, Ordering::SeqCst);
+    assert_eq!(&*registry.schema(1).await.unwrap(), SCHEMA);
+}
+
+#[tokio::test]
 async fn nobody_listening_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
