@@ -3,11 +3,12 @@
 mod draws;
 mod frauds;
 mod payments;
+mod process;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use payments::{Payment, Process};
+pub use process::{Payment, Process};
 pub use write::Format;
 
 use crate::output::{Exit, count};

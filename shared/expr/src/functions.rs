@@ -2,11 +2,9 @@
 
 use crate::calendar::Part;
 use crate::operand::Operand;
-use crate::tree::Node;
 use crate::{EvalError, Ty};
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use tidemill_events::Value;
 use tidemill_events::time::{format_instant, parse_instant};
 
 /// A function, apart from `matches`, whose pattern is compiled with the expression.
@@ -101,14 +99,18 @@ pub(crate) const SIGNATURES: &[Signature] = &[
 ];
 
 impl Function {
-    pub(crate) fn call<'a>(self, arguments: &'a [Node], slots: &'a [Value]) -> Result<Operand<'a>, EvalError> {
-        let argument = |i: usize| arguments.get(i).ok_or(EvalError::Slot)?.eval(slots);
-        let first = argument(0)?;
+    /// Calls it with `arguments`, which are evaluated as they are asked for.
+    pub(crate) fn call<'a>(
+        self,
+        mut arguments: impl ExactSizeIterator<Item = Result<Operand<'a>, EvalError>>,
+    ) -> Result<Operand<'a>, EvalError> {
+        let mut argument = || arguments.next().ok_or(EvalError::Slot)?;
+        let first = argument()?;
         Ok(match self {
             Function::Size => Operand::Int(first.text()?.chars().count() as i64),
-            Function::Contains => Operand::Bool(first.text()?.contains(argument(1)?.text()?)),
-            Function::StartsWith => Operand::Bool(first.text()?.starts_with(argument(1)?.text()?)),
-            Function::EndsWith => Operand::Bool(first.text()?.ends_with(argument(1)?.text()?)),
+            Function::Contains => Operand::Bool(first.text()?.contains(argument()?.text()?)),
+            Function::StartsWith => Operand::Bool(first.text()?.starts_with(argument()?.text()?)),
+            Function::EndsWith => Operand::Bool(first.text()?.ends_with(argument()?.text()?)),
             Function::ToInt => Operand::Int(to_int(&first)?),
             Function::ToDouble => Operand::Double(match &first {
                 Operand::Text(text) => text.parse().map_err(|_| EvalError::Conversion)?,
@@ -128,8 +130,8 @@ impl Function {
                 Operand::Int(v) => Operand::Int(v.checked_abs().ok_or(EvalError::Overflow)?),
                 other => Operand::Double(other.double()?.abs()),
             },
-            Function::Greatest => extreme(first, arguments, slots, Ordering::Greater)?,
-            Function::Least => extreme(first, arguments, slots, Ordering::Less)?,
+            Function::Greatest => extreme(first, arguments, Ordering::Greater)?,
+            Function::Least => extreme(first, arguments, Ordering::Less)?,
             Function::Ceil => Operand::Double(first.double()?.ceil()),
             Function::Floor => Operand::Double(first.double()?.floor()),
             Function::Round => Operand::Double(first.double()?.round()),
@@ -138,13 +140,17 @@ impl Function {
     }
 }
 
-/// The greatest or least of all arguments, the first of equal ones.
-fn extreme<'a>(first: Operand<'a>, arguments: &'a [Node], slots: &'a [Value], wanted: Ordering) -> Result<Operand<'a>, EvalError> {
-    if arguments.len() == 1 {
+/// The greatest or least of `first` and the others, the first of equal ones.
+fn extreme<'a>(
+    first: Operand<'a>,
+    mut others: impl ExactSizeIterator<Item = Result<Operand<'a>, EvalError>>,
+    wanted: Ordering,
+) -> Result<Operand<'a>, EvalError> {
+    if others.len() == 0 {
         first.double()?;
     }
-    arguments[1..].iter().try_fold(first, |best, argument| {
-        let next = argument.eval(slots)?;
+    others.try_fold(first, |best, next| {
+        let next = next?;
         Ok(if next.view().order(best.view())? == wanted { next } else { best })
     })
 }

@@ -71,7 +71,7 @@ impl Node {
                 Operand::Null => Ok(Operand::Null),
                 other => other.double().map(Operand::Double),
             },
-            Node::Call(function, arguments) => function.call(arguments, slots),
+            Node::Call(function, arguments) => function.call(arguments.iter().map(|argument| argument.eval(slots))),
             Node::Doubles(..) | Node::NegateDouble(_) => self.double(slots).map(Operand::Double),
             Node::Not(_)
             | Node::And(_)

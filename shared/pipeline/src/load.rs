@@ -1,4 +1,4 @@
-//! A pipeline file on disk, with the event schema beside it.
+//! A pipeline from where it lies: a file on disk with the event schema beside it, or the record of what was applied.
 
 use crate::codes;
 use crate::compile::compile;
@@ -7,6 +7,7 @@ use crate::pipeline::Pipeline;
 use crate::yaml::MAX_BYTES;
 use std::io::Read;
 use std::path::Path;
+use tidemill_events::records;
 
 /// What was found in a pipeline file, and the file, to show where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,15 @@ pub fn load(path: &Path) -> Result<(Pipeline, Report), Report> {
         Ok((pipeline, notes)) => Ok((pipeline, report(text, notes))),
         Err(diagnostics) => Err(report(text, diagnostics)),
     }
+}
+
+/// Compiles a pipeline as it was applied.
+///
+/// # Errors
+/// What this version of Tidemill finds wrong with it: another one applied it.
+pub fn from_record(record: &records::Pipeline) -> Result<Pipeline, Vec<Diagnostic>> {
+    let file_name = format!("{}.yaml", record.pipeline);
+    compile(&file_name, &record.file, |_| Ok(record.event_schema.clone())).map(|(pipeline, _)| pipeline)
 }
 
 /// Reads `path` in `folder`, and nothing that a link leads to outside of it.

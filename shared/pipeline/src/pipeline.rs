@@ -1,15 +1,13 @@
 //! A pipeline as every service runs it: checked, compiled, immutable.
 
-use crate::compile::compile;
-use crate::diagnostic::Diagnostic;
 use crate::section::decision::Decision;
 use crate::section::expect::Expectation;
 use crate::section::learning::Learning;
 use crate::section::row::RowFeature;
 use crate::section::source::SourceSpec;
 use sha2::{Digest, Sha256};
+use tidemill_events::Layout;
 use tidemill_events::records::ModelRef;
-use tidemill_events::{Layout, records};
 use tidemill_expr::Program;
 use tidemill_features::HopSpec;
 
@@ -57,13 +55,4 @@ impl Pipeline {
         let hops = self.hops.iter().enumerate();
         hops.filter(|(_, hop)| hop.reads_labels()).map(|(position, _)| position).collect()
     }
-}
-
-/// Compiles a pipeline as it was applied.
-///
-/// # Errors
-/// What this version of Tidemill finds wrong with it: another one applied it.
-pub fn from_record(record: &records::Pipeline) -> Result<Pipeline, Vec<Diagnostic>> {
-    let file_name = format!("{}.yaml", record.pipeline);
-    compile(&file_name, &record.file, |_| Ok(record.event_schema.clone())).map(|(pipeline, _)| pipeline)
 }

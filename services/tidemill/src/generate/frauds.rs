@@ -1,7 +1,7 @@
 //! The handbook's three fraud scenarios, marked on payments that are already in order.
 
 use super::draws::{Draws, Purpose};
-use super::payments::{Payment, Process};
+use super::process::{Payment, Process};
 use std::ops::Range;
 use tidemill_events::time::DAY;
 

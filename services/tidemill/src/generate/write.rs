@@ -1,6 +1,6 @@
 //! Payments as CSV or NDJSON.
 
-use super::payments::Payment;
+use super::process::Payment;
 use std::io::{self, Write};
 use std::path::Path;
 use tidemill_events::time::format_instant;
