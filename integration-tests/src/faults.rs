@@ -26,12 +26,35 @@ pub struct Kill {
 
 /// Kills one service after the other.
 pub struct Killer<'a> {
-    random: ChaCha8Rng,
-    among: &'static [Service],
+    bag: Bag,
     services: &'a mut Services,
     progress: &'a Progress,
     /// What has been done so far.
     pub kills: Vec<Kill>,
+}
+
+/// Who is next: drawn at random, but each of them once before any is again. Drawn freely, twenty kills spare one of eight services
+/// in two of five runs.
+struct Bag {
+    random: ChaCha8Rng,
+    among: &'static [Service],
+    left: Vec<Service>,
+}
+
+impl Bag {
+    fn new(seed: u64, among: &'static [Service]) -> Self {
+        Self { random: ChaCha8Rng::seed_from_u64(seed), among, left: Vec::new() }
+    }
+
+    /// One, or in one of four draws two. The last of a bag comes alone: the next bag may begin with the same.
+    fn draw(&mut self) -> Vec<Service> {
+        if self.left.is_empty() {
+            self.left = self.among.to_vec();
+        }
+        let wanted = if self.random.next_u32().is_multiple_of(4) { 2 } else { 1 };
+        let count = wanted.min(self.left.len());
+        (0..count).map(|_| self.left.swap_remove(self.random.next_u32() as usize % self.left.len())).collect()
+    }
 }
 
 struct Waiting {
@@ -44,7 +67,7 @@ impl<'a> Killer<'a> {
     /// One that kills `among` these, and makes the same choices for the same `seed`.
     #[must_use]
     pub fn new(seed: u64, among: &'static [Service], services: &'a mut Services, progress: &'a Progress) -> Self {
-        Self { random: ChaCha8Rng::seed_from_u64(seed), among, services, progress, kills: Vec::new() }
+        Self { bag: Bag::new(seed, among), services, progress, kills: Vec::new() }
     }
 
     /// Kills one service (in one of four rounds two at the same moment), starts it again at once, and waits until it
@@ -55,7 +78,7 @@ impl<'a> Killer<'a> {
     pub fn round(&mut self, pace: Duration) -> Result<()> {
         let begin = Instant::now();
         let mut waiting = Vec::new();
-        let victims: Vec<Slot> = self.victims().into_iter().map(|service| Slot(service, 1)).collect();
+        let victims: Vec<Slot> = self.bag.draw().into_iter().map(|service| Slot(service, 1)).collect();
         victims.iter().try_for_each(|slot| self.services.kill(*slot))?;
         let killed = Stopwatch::start()?;
         victims.iter().try_for_each(|slot| self.services.launch(*slot))?;
@@ -95,16 +118,36 @@ impl<'a> Killer<'a> {
         }
         Ok(None)
     }
-
-    fn victims(&mut self) -> Vec<Service> {
-        let mut left = self.among.to_vec();
-        let count = if self.random.next_u32().is_multiple_of(4) { 2 } else { 1 };
-        (0..count).map(|_| left.swap_remove(self.random.next_u32() as usize % left.len())).collect()
-    }
 }
 
 /// A seed: `TIDEMILL_SEED`, or one of this process's own.
 #[must_use]
 pub fn seed() -> u64 {
     std::env::var("TIDEMILL_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn draws(seed: u64) -> Vec<Vec<Service>> {
+        let mut bag = Bag::new(seed, &Service::ALL);
+        (0..40).map(|_| bag.draw()).collect()
+    }
+
+    #[test]
+    fn every_service_is_killed_before_one_is_killed_again() {
+        let mut pairs = 0;
+        for seed in 0..200 {
+            let draws = draws(seed);
+            pairs += draws.iter().filter(|victims| victims.len() == 2).count();
+            for round in draws.concat().chunks_exact(Service::ALL.len()) {
+                assert_eq!(round.iter().collect::<BTreeSet<_>>().len(), Service::ALL.len(), "seed {seed}: {round:?}");
+            }
+        }
+        assert!((1_000..2_000).contains(&pairs), "{pairs} of 8,000 draws were pairs");
+        assert_eq!(draws(7), draws(7), "a seed repeats its choices");
+        assert_ne!(draws(7), draws(8));
+    }
 }

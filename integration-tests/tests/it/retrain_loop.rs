@@ -1,13 +1,15 @@
 //! The learning loop on the real line: a first model takes over from the bootstrap, a better one from it, a worse one is
-//! refused, drift asks for a training, a person rolls back; and at each position of the predictions one model served.
+//! refused, drift is answered by a model that is judged, a person rolls back and the former model decides; the first model is
+//! trained again to the same bytes, and at each position of the predictions one model served.
 
-use anyhow::Context;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-use tidemill_integration_tests::until::{until, until_holds};
-use tidemill_integration_tests::{Pipeline, Stack};
+use tidemill_integration_tests::services::Slot;
+use tidemill_integration_tests::until::until_holds;
+use tidemill_integration_tests::{Pipeline, Service, Stack};
 
 /// How long a training, its verdict and its deployment may take.
 const LEARNED: Duration = Duration::from_secs(120);
@@ -53,17 +55,64 @@ fn train(stack: &Stack, pipeline: &Pipeline) -> i64 {
     new.value["model"]["version"].as_i64().unwrap()
 }
 
-/// Rolls back, and gives the deployment that was taken back. Drift trains on meanwhile: where another champion serves than the
-/// one that was seen, the order is refused, and one looks again.
-fn take_back(stack: &Stack, pipeline: &Pipeline) -> Json {
-    until("the champion that was seen is taken back", LEARNED, || {
-        let seen = last(stack, "tidemill.deployments", pipeline, |_| true).context("nothing is deployed")?;
-        let version = seen["model"]["version"].to_string();
-        let order = ["models", "rollback", &pipeline.name, "--actor", "ann", "--detail", "the test asks"];
-        stack.tidemill().succeed(&[&order[..], &["--expected-champion", &version]].concat())?;
-        Ok(Some(seen))
+/// The model that answers drift is judged, and deployed if it passed, else refused.
+fn drift_is_answered(stack: &Stack, pipeline: &Pipeline) {
+    let asks = |a: &Json| a["retrain"] == true;
+    until_holds("drift is found", LEARNED, || Ok(last(stack, "tidemill.alerts", pipeline, asks).is_some())).unwrap();
+    let for_drift = |c: &Json| c["causes"].as_array().is_some_and(|causes| causes.iter().any(|cause| cause["reason"] == "drift"));
+    let answers = |c: &Json| c["outcome"] == "candidate" && for_drift(c);
+    until_holds("drift is answered by a model", LEARNED, || Ok(last(stack, "tidemill.candidates", pipeline, answers).is_some())).unwrap();
+    let version = last(stack, "tidemill.candidates", pipeline, answers).unwrap()["model"]["version"].as_i64().unwrap();
+    let verdict = evaluation(stack, pipeline, version);
+    let end = if verdict["passed"] == true { "deployed" } else { "rejected" };
+    let ends = |e: &Json| e["kind"] == end && e["model"]["version"] == version;
+    until_holds(&format!("version {version} is {end}"), LEARNED, || Ok(last(stack, "tidemill.registry", pipeline, ends).is_some()))
+        .unwrap();
+    if end == "deployed" {
+        await_deployed(stack, pipeline, version);
+    }
+}
+
+/// Ends the learning: drift would ask for models while the test looks at who serves. A trainer that is gone writes no candidate,
+/// and those that it has written are waited for.
+fn learn_no_more(stack: &mut Stack, pipeline: &Pipeline) {
+    assert!(stack.services.stop(Slot(Service::Trainer, 1)).unwrap().success());
+    let versions = |topic: &str, fits: &dyn Fn(&Json) -> bool| -> Vec<i64> {
+        let records = stack.reader().read(topic).unwrap().into_iter().map(|r| r.value);
+        let ours = records.filter(|value| value["pipeline"] == pipeline.name.as_str() && fits(value));
+        ours.filter_map(|value| value["model"]["version"].as_i64()).collect()
+    };
+    until_holds("every model is deployed or refused", LEARNED, || {
+        let ended = versions("tidemill.registry", &|e| e["kind"] == "deployed" || e["kind"] == "rejected");
+        Ok(versions("tidemill.candidates", &|_| true).iter().all(|version| ended.contains(version)))
     })
-    .unwrap()
+    .unwrap();
+}
+
+/// Rolls back to the model before; its version.
+fn take_back(stack: &Stack, pipeline: &Pipeline) -> i64 {
+    let newest = || last(stack, "tidemill.deployments", pipeline, |_| true).unwrap();
+    let taken = newest();
+    let version = taken["model"]["version"].to_string();
+    let order = ["models", "rollback", &pipeline.name, "--actor", "ann", "--detail", "the test asks", "--expected-champion", &version];
+    stack.tidemill().succeed(&order).unwrap();
+    let next = newest();
+    assert_eq!(next["number"].as_i64(), taken["number"].as_i64().map(|number| number + 1), "a roll-back is a deployment");
+    assert_eq!((&next["replaces"]["version"], &next["model"]["version"]), (&taken["model"]["version"], &taken["replaces"]["version"]));
+    next["model"]["version"].as_i64().unwrap()
+}
+
+/// The predictor says over REST which model it serves: predictions begin by it then, not some moments later.
+fn await_served(stack: &Stack, pipeline: &Pipeline, version: i64) {
+    let url = format!("{}/v1/pipelines/{}/predict", stack.services.url(Slot(Service::Predictor, 1)).unwrap(), pipeline.name);
+    let time = "2018-04-28T12:00:00Z";
+    let event = json!({"transaction_id": "what-if", "event_time": time, "customer_id": "1", "terminal_id": "1", "amount": "10.00"});
+    until_holds(&format!("the predictor serves version {version}"), LEARNED, || {
+        let answer = stack.http.send(stack.http.client().post(&url).header("content-type", "application/json").body(event.to_string()))?;
+        anyhow::ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+        Ok(answer.json()["model"]["version"] == version)
+    })
+    .unwrap();
 }
 
 fn evaluation(stack: &Stack, pipeline: &Pipeline, version: i64) -> Json {
@@ -101,7 +150,7 @@ fn models_come_are_judged_take_over_and_are_taken_back() {
     stack.start_all().unwrap();
     let folder = pipeline.folder().to_owned();
     let file = |name: &str| folder.join(name);
-    let generate = ["generate", "payments", "--days", "27", "--start", "2018-04-01", "--out"];
+    let generate = ["generate", "payments", "--days", "28", "--start", "2018-04-01", "--out"];
     let all = file("all.csv");
     stack.tidemill().succeed(&[&generate[..], &[&all.to_string_lossy()]].concat()).unwrap();
 
@@ -139,21 +188,23 @@ fn models_come_are_judged_take_over_and_are_taken_back() {
     let inject = ["inject", "drift", "--events", &from.to_string_lossy(), "--from", "2018-04-19", "--factor", "3.0", "--out", &to];
     stack.tidemill().succeed(&inject).unwrap();
     publish(&stack, &pipeline, &drifted);
-    let asks = |a: &Json| a["retrain"] == true;
-    until_holds("drift is found", LEARNED, || Ok(last(&stack, "tidemill.alerts", &pipeline, asks).is_some())).unwrap();
-    let answers = |c: &Json| c["causes"].as_array().is_some_and(|causes| causes.iter().any(|cause| cause["reason"] == "drift"));
-    until_holds("drift is answered by a training", LEARNED, || Ok(last(&stack, "tidemill.candidates", &pipeline, answers).is_some()))
-        .unwrap();
+    drift_is_answered(&stack, &pipeline);
 
-    // taken back by a person
-    let taken = take_back(&stack, &pipeline);
-    let number = taken["number"].as_i64().unwrap() + 1;
-    let next = last(&stack, "tidemill.deployments", &pipeline, |d| d["number"] == number).expect("a roll-back is a deployment");
-    assert_eq!((&next["replaces"]["version"], &next["model"]["version"]), (&taken["model"]["version"], &taken["replaces"]["version"]));
+    // taken back by a person: from then on the model before decides again
+    learn_no_more(&mut stack, &pipeline);
+    let restored = take_back(&stack, &pipeline);
+    await_served(&stack, &pipeline, restored);
+    cut(&all, &file("later.csv"), "2018-04-28", "2018-04-29");
+    publish(&stack, &pipeline, &file("later.csv"));
+
+    // the first model again, from what its manifest names
+    stack.tidemill().succeed(&["models", "reproduce", &pipeline.name, "1"]).unwrap();
 
     // every decision was made by the model that was in force, and says why where it acts
     stack.tidemill().succeed(&["verify", &pipeline.name]).unwrap();
     let predictions = stack.reader().read(&pipeline.topic("predictions")).unwrap();
+    let newest: BTreeMap<i32, &Json> = predictions.iter().map(|p| (p.partition, &p.value["model"]["version"])).collect();
+    assert!(newest.values().all(|version| **version == restored), "version {restored} was rolled back to; the newest: {newest:?}");
     let by = |version: i64| predictions.iter().filter(|p| p.value["model"]["version"] == version).count();
     assert!(by(0) > 0 && by(better) > 0, "the bootstrap made {}, version {better} {}", by(0), by(better));
     let explained = |p: &Json| (p["decision"] == "review") == p["reasons"].as_array().is_some_and(|reasons| !reasons.is_empty());

@@ -2,9 +2,11 @@
 
 mod lag;
 mod latency;
+mod learned;
 mod live;
 mod news;
 mod process;
+mod quality;
 mod seen;
 mod stream;
 mod summary;
@@ -22,7 +24,9 @@ use crate::stages::stages;
 use anyhow::{Context, bail};
 use clap::Parser;
 use lag::Lag;
+use learned::Wanted;
 use live::Live;
+use news::day;
 use rust_decimal::Decimal;
 use seen::Seen;
 use std::fs;
@@ -32,7 +36,7 @@ use std::time::Duration;
 use stream::{Stream, bad_records};
 use summary::Place;
 use supervisor::Supervisor;
-use tidemill_events::time::{DAY, format_instant, parse_duration};
+use tidemill_events::time::{DAY, parse_duration};
 use tidemill_events::topics::PerPipeline;
 use tidemill_pipeline::Pipeline;
 use watch::Watch;
@@ -77,7 +81,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut payments = Process { seed: args.seed, ..Process::handbook(args.days) }.payments();
     let drift = args.drift(&mut payments);
     let payments: Arc<[Payment]> = payments.into();
-    args.introduce(payments.len(), drift.as_deref());
+    args.introduce(payments.len(), drift);
     let mut supervisor = Supervisor::new(args.home.clone(), args.scripts.clone(), profile(&program));
 
     args.step(&["apply", &args.pipeline.to_string_lossy()])?;
@@ -89,7 +93,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let acks = args.acks_file()?;
     let mut watch = Watch::start(&cluster, &pipeline, Seen::new(payments.clone(), pipeline.decision.above.clone(), labels.clone()))?;
     let lag = Lag::watch(&args.connection, stages(&pipeline))?;
-    let live = Live { cluster: &cluster, raw, labels, watch: &mut watch, supervisor: &mut supervisor, lag };
+    let wanted = Wanted::of(&pipeline, drift);
+    let live = Live { cluster: &cluster, raw, labels, watch: &mut watch, supervisor: &mut supervisor, lag, wanted };
     let outcome = live.run(args.job(&pipeline, payments.clone(), &acks))?;
 
     let name = &pipeline.name;
@@ -97,18 +102,25 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let restarts = supervisor.restarts;
     section("What happened", &summary::happened(&outcome, &watch.seen(), restarts));
     section("Decisions against what the generator knows", &summary::judged(&watch.seen()));
+    let take_overs = std::mem::take(&mut watch.seen().quality.lines);
+    if !take_overs.is_empty() {
+        section("Live quality of a day before and after each take-over, once its labels were in", &take_overs);
+    }
     let verified = args.step(&["verify", name, "--acks", &acks.to_string_lossy()])?;
     if let Some(last) = payments.last() {
         let place = Place { program: &relative(&program), home: &relative(&args.home), kafka: &args.connection.kafka, pipeline: name };
         let alert = watch.seen().last_alert.clone().unwrap_or_else(|| "0".into());
         section("Try next", &summary::next(&place, &alert, last));
     }
-    let complete = outcome.published.is_complete() && [waited, verified] == [Exit::Ok, Exit::Ok];
+    if !outcome.missing.is_empty() {
+        section("NOT COMPLETE: the learning loop did not show what it should", &outcome.missing);
+    }
+    let complete = outcome.published.is_complete() && outcome.missing.is_empty() && [waited, verified] == [Exit::Ok, Exit::Ok];
     Ok(if complete { Exit::Ok } else { Exit::Failed })
 }
 
 impl Args {
-    fn introduce(&self, payments: usize, drift: Option<&str>) {
+    fn introduce(&self, payments: usize, drift: Option<i64>) {
         let bad = bad_records(payments);
         let seconds = self.duration / 1_000_000;
         println!("The demo applies {} and publishes {} days of card payments over HTTP in about", self.pipeline.display(), self.days);
@@ -122,15 +134,15 @@ impl Args {
         println!("The label of each payment, fraud or not, follows seven days of its time later. With three weeks of them");
         println!("there is enough for the first model: it is trained, judged against the rule that decides until then,");
         println!("and deployed if every gate of the file lets it.");
-        if let Some(day) = drift {
-            println!("From {day} on all amounts are half as high again: the drift is to be found, and answered by a training.");
+        if let Some(from) = drift {
+            println!("From {} on all amounts are half as high again: the drift is to be found, and answered by a training.", day(from));
         }
         println!("Then it waits until every stage is done, and verifies that nothing was lost, doubled or computed wrong.");
         println!("Kill any process meanwhile: it is started again. For example: kill -9 $(cat {}/pids/validator.pid)", self.home.display());
     }
 
-    /// Lets the amounts drift for the last third of a demo that is long enough to have a model by then; the day it begins.
-    fn drift(&self, payments: &mut [Payment]) -> Option<String> {
+    /// Lets the amounts drift for the last third of a demo that is long enough to have a model by then; when that begins.
+    fn drift(&self, payments: &mut [Payment]) -> Option<i64> {
         let first = payments.first()?.event_time;
         let from = first - first.rem_euclid(DAY) + i64::from(self.days * 2 / 3) * DAY;
         if self.days < 60 {
@@ -138,7 +150,7 @@ impl Args {
         }
         let kind = Kind::Drift { column: "amount".into(), factor: Decimal::new(15, 1) };
         Injection { kind, from, seed: self.seed }.payments(payments);
-        Some(format_instant(from).chars().take(10).collect())
+        Some(from)
     }
 
     /// Runs another command of this program, as one would type it.

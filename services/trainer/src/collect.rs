@@ -33,6 +33,8 @@ pub(crate) struct Topics<'a> {
     pub(crate) brokers: &'a str,
     pub(crate) registry: &'a Blocking,
     pub(crate) pipeline: &'a Pipeline,
+    /// Labelled events that there may be.
+    pub(crate) most_rows: usize,
 }
 
 impl Topics<'_> {
@@ -59,6 +61,7 @@ impl Topics<'_> {
             let (id, datum) = wire::split(payload).map_err(fatal)?;
             let label = outcomes.view(&schemas.get(id)?, datum).map_err(fatal)?;
             set.outcome(label.event_id, label.event_time, label.label, label.label_time);
+            check_size(set.labelled(), self.most_rows)?;
             Ok(label.event_time)
         })?);
 
@@ -67,6 +70,7 @@ impl Topics<'_> {
             let (id, datum) = wire::split(payload).map_err(fatal)?;
             let vector = vectors.decode(&schemas.get(id)?, datum).map_err(fatal)?;
             set.vector(&vector);
+            check_size(set.labelled(), self.most_rows)?;
             live.rows.store(set.len() as u64, Relaxed);
             Ok(vector.event_time)
         })?);
@@ -106,6 +110,15 @@ impl Topics<'_> {
     }
 }
 
+/// A training that dies for want of memory leaves no record, and would be started again for ever.
+fn check_size(labelled: usize, most: usize) -> Result<(), Error> {
+    if labelled <= most {
+        return Ok(());
+    }
+    let way_on = "shorten model.train.history, or give the trainer more memory and a larger TIDEMILL_TRAINING_ROWS";
+    Err(Error::Fatal(format!("the training set has more than {most} labelled events: {way_on}")))
+}
+
 fn fatal(error: impl std::fmt::Display) -> Error {
     Error::Fatal(error.to_string())
 }
@@ -114,5 +127,17 @@ fn place(error: Error, topic: &str, record: &Record<'_>) -> Interrupted {
     match error {
         Error::Fatal(why) => Interrupted::Failed(format!("{topic} partition {} offset {}: {why}", record.partition(), record.offset())),
         other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_that_is_too_large_is_a_failure_with_a_way_on() {
+        assert_eq!(check_size(5, 5), Ok(()));
+        let Err(Error::Fatal(why)) = check_size(6, 5) else { panic!("it is too large") };
+        assert!(why.contains("more than 5 labelled events: shorten model.train.history"), "{why}");
     }
 }

@@ -15,6 +15,10 @@ pub struct Config {
 
     #[command(flatten)]
     pub(crate) store: Store,
+
+    /// Labelled events that a training may have, at most: they are held in memory, half a kilobyte and more each
+    #[arg(long, env = "TIDEMILL_TRAINING_ROWS", value_name = "N", default_value_t = 5_000_000)]
+    pub(crate) training_rows: usize,
 }
 
 impl AsRef<Common> for Config {

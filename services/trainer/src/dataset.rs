@@ -107,6 +107,12 @@ impl Dataset {
         }
     }
 
+    /// Events with a label so far, whether their vector has come or not.
+    #[must_use]
+    pub fn labelled(&self) -> usize {
+        self.labels.len()
+    }
+
     /// Rows so far.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -82,7 +82,7 @@ impl Service for Trainer {
         });
         // last: it must not be dropped here, where nothing may block
         let store = ArtefactStore::open(&config.store.store)?;
-        let pipelines = Pipelines { wiring, store, board, turns: Turns::default() };
+        let pipelines = Pipelines { wiring, store, board, turns: Turns::default(), most_rows: config.training_rows };
         supervise(&context, follower, Box::new(move |applied: &Applied| pipelines.sets(applied)))?;
         Ok(routes)
     }
@@ -94,6 +94,7 @@ struct Pipelines {
     store: ArtefactStore,
     board: Arc<Board>,
     turns: Turns,
+    most_rows: usize,
 }
 
 impl Pipelines {
@@ -160,6 +161,7 @@ impl Pipelines {
             setup,
             lengths: Lengths { history: *history, validation: *validation, window },
             turns: self.turns.clone(),
+            most_rows: self.most_rows,
             read: Arc::default(),
         };
         Some((rules, trainings))

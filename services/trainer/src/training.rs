@@ -9,15 +9,15 @@ use crate::learner;
 use crate::progress::{Live, Phase};
 use crate::schedule::Plan;
 use crate::split::{Lengths, Split};
+use compact_str::CompactString;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
-use tidemill_artefacts::ArtefactStore;
+use tidemill_artefacts::{ArtefactStore, Unopened};
 use tidemill_events::control::Span;
 use tidemill_kafka::registry::Blocking;
-use tidemill_model::artefact::Manifest;
 use tidemill_pipeline::Pipeline;
 use tidemill_service::background;
 use tidemill_stream::Error;
@@ -26,8 +26,6 @@ use tidemill_stream::Error;
 const PAUSE: Duration = Duration::from_secs(5);
 /// Between two looks whether a waiting training was called off.
 const LOOK: Duration = Duration::from_millis(100);
-/// The largest manifest, bytes.
-const MANIFEST: u64 = 16 << 20;
 
 /// The right to train, of which a process has one: a fit takes all the memory and time that it gets.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +75,8 @@ pub(crate) struct Trainings {
     pub(crate) lengths: Lengths,
     /// The process's right to train.
     pub(crate) turns: Turns,
+    /// Labelled events that a training may have.
+    pub(crate) most_rows: usize,
     /// What earlier trainings have read of the topics.
     pub(crate) read: Arc<Mutex<Read>>,
 }
@@ -109,12 +109,22 @@ impl Jobs for Trainings {
     }
 
     fn differ(&mut self, digest: &str) -> Result<bool, Error> {
-        let bytes = self.store.get_blob(digest.trim_start_matches("sha256:"), MANIFEST);
-        let bytes = bytes.map_err(|e| Error::Unavailable(format!("the last model's manifest cannot be read: {e}")))?;
-        // one that this version cannot read says nothing, and is no reason to stop
-        let Ok(manifest) = Manifest::read(&bytes) else { return Ok(true) };
         let (columns, _) = crate::dataset::columns(&self.pipeline.layout);
-        Ok(!manifest.features.iter().map(|f| f.name.as_str()).eq(columns.features.iter().map(|name| name.as_str())))
+        differ(&self.store, digest, &columns.features)
+    }
+}
+
+/// Whether the model with this digest has other features than these. One whose manifest cannot be read any more counts as other:
+/// to wait for what is damaged, gone or none would end all training for ever. What is not found may lie in a store that is not
+/// mounted yet; then this costs a training too many, which is judged as any other.
+fn differ(store: &ArtefactStore, digest: &str, features: &[CompactString]) -> Result<bool, Error> {
+    match store.manifest(digest) {
+        Ok(manifest) => Ok(!manifest.features.iter().map(|f| f.name.as_str()).eq(features.iter().map(|name| name.as_str()))),
+        Err(Unopened::Away(why)) => Err(Error::Unavailable(format!("the last model's manifest cannot be read: {why}"))),
+        Err(refused) => {
+            tracing::warn!(digest, %refused, "the last model's manifest is lost: its features count as other than the pipeline's");
+            Ok(true)
+        }
     }
 }
 
@@ -167,7 +177,7 @@ impl Trainings {
     fn attempt(&self, version: i32, end: i64, live: &Live, stop: &AtomicBool) -> Result<Ended, Interrupted> {
         live.wait("another training");
         let _turn = self.turns.take(stop).ok_or(Interrupted::Cancelled)?;
-        let topics = Topics { brokers: &self.brokers, registry: &self.registry, pipeline: &self.pipeline };
+        let topics = Topics { brokers: &self.brokers, registry: &self.registry, pipeline: &self.pipeline, most_rows: self.most_rows };
         let span = Span { from: end.saturating_sub(self.lengths.history), to: end };
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let (rows, sources) = topics.collect(span, &mut read, live, stop)?;
@@ -225,6 +235,61 @@ impl Watch for Watched<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+    use std::fs;
+    use tidemill_model::Learner;
+    use tidemill_model::artefact::{self, File, Files, Manifest, TypedFeature};
+
+    fn manifest(features: &[CompactString]) -> Vec<u8> {
+        let span = artefact::Span { from: 0, to: 1 };
+        let manifest = Manifest {
+            format: Manifest::FORMAT,
+            pipeline: "p".into(),
+            pipeline_version: 1,
+            pipeline_digest: format!("sha256:{}", "0".repeat(64)),
+            name: "p".into(),
+            version: 1,
+            objective: "binary".into(),
+            learner: Learner::Lightgbm,
+            libraries: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            search: Vec::new(),
+            seed: 0,
+            features: features.iter().map(|name| TypedFeature { name: name.to_string(), kind: "double".into() }).collect(),
+            train: span,
+            validation: span,
+            holdout: span,
+            label_horizon: 1,
+            sources: Vec::new(),
+            training_files: Vec::new(),
+            files: Files { model: File::of(b"m"), golden: File::of(b"g"), references: File::of(b"r") },
+            metrics: BTreeMap::new(),
+            rows: 1,
+            positives: 0,
+        };
+        manifest.to_bytes().unwrap()
+    }
+
+    #[test]
+    fn a_manifest_that_is_lost_has_other_features_and_one_that_is_away_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ArtefactStore::open(&format!("file://{}", dir.path().display())).unwrap();
+        let names: [CompactString; 2] = ["amount".into(), "is_night".into()];
+        let sha256 = store.put_blob(manifest(&names)).unwrap();
+        let differ = |sha256: &str, names: &[CompactString]| differ(&store, &format!("sha256:{sha256}"), names);
+        assert!(!differ(&sha256, &names).unwrap());
+        assert!(differ(&sha256, &names[..1]).unwrap());
+        let other = store.put_blob(b"{}".to_vec()).unwrap();
+        assert!(differ(&other, &names).unwrap(), "no manifest");
+        assert!(differ("none", &names).unwrap(), "no digest");
+        let folder = dir.path().join("blobs/sha256").join(&sha256[..2]);
+        fs::write(folder.join(&sha256), b"other bytes").unwrap();
+        assert!(differ(&sha256, &names).unwrap(), "damaged");
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(differ(&sha256, &names).unwrap(), "gone");
+        fs::write(&folder, b"no folder").unwrap();
+        assert!(matches!(differ(&sha256, &names), Err(Error::Unavailable(_))), "it cannot be read now");
+    }
 
     #[test]
     fn there_is_one_turn_and_waiting_for_it_can_be_called_off() {

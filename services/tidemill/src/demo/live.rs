@@ -1,6 +1,8 @@
 //! The demo's two minutes: publishing, watching and supervising side by side.
 
 use super::lag::Lag;
+use super::learned::Wanted;
+use super::seen::Seen;
 use super::supervisor::Supervisor;
 use super::view::{Picture, View};
 use super::watch::Watch;
@@ -18,7 +20,7 @@ use tokio::task::JoinHandle;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the last predictions may take to arrive after everything was published.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long a training that was asked for may take to be judged and deployed then.
+/// How long what the learning loop has begun, or has to show yet, may take then.
 const LEARNING: Duration = Duration::from_secs(60);
 
 pub(super) struct Live<'a> {
@@ -29,11 +31,15 @@ pub(super) struct Live<'a> {
     pub(super) watch: &'a mut Watch,
     pub(super) supervisor: &'a mut Supervisor,
     pub(super) lag: Lag,
+    /// What has to be seen of the learning loop.
+    pub(super) wanted: Wanted,
 }
 
 /// What it came to.
 pub(super) struct Outcome {
     pub(super) published: Report,
+    /// What was to be seen of the learning loop and was not, in lines.
+    pub(super) missing: Vec<String>,
     /// Records in raw, and in labels.
     pub(super) raw: u64,
     pub(super) labels: u64,
@@ -49,19 +55,25 @@ impl Live<'_> {
     pub(super) fn run(mut self, job: Job) -> anyhow::Result<Outcome> {
         let runtime = Runtime::new().context("cannot start the runtime")?;
         let tally = Arc::new(Tally::default());
-        let (total, connections) = (job.source.rows().unwrap_or(0), job.stop.clone());
-        runtime.spawn(stop_on_ctrl_c(connections));
+        let (total, stop) = (job.source.rows().unwrap_or(0), job.stop.clone());
+        runtime.spawn(stop_on_ctrl_c(stop.clone()));
         let publishing = runtime.spawn(job.run(tally.clone()));
         let mut view = View::new();
         let mut course = Course::new(total);
         self.until_published(&publishing, &tally, &mut view, &mut course)?;
         let published = runtime.block_on(publishing)??;
         let (raw, labels) = self.until_seen(&tally, &mut view, &mut course)?;
+        if stop.load(Ordering::Relaxed) {
+            // of a part of the days nothing is promised
+            self.wanted = Wanted::default();
+        }
         self.until_learned(&tally, &mut view, &mut course)?;
+        self.watch.finish()?;
+        self.tell(&view);
         view.show(&self.picture(&tally, &mut course));
         view.finish();
-        self.watch.finish()?;
-        Ok(Outcome { published, raw, labels, memory: self.memory() })
+        let missing = self.wanted.missing(&self.watch.seen().learned);
+        Ok(Outcome { published, missing, raw, labels, memory: self.memory() })
     }
 
     fn until_published<T>(
@@ -100,10 +112,11 @@ impl Live<'_> {
         }
     }
 
-    /// Until what the learning loop has begun is at its end, or has taken too long: the demo is not about that.
+    /// Until what the learning loop has begun is at its end and has shown what it has to, or has taken too long.
     fn until_learned(&mut self, tally: &Tally, view: &mut View, course: &mut Course) -> anyhow::Result<()> {
         let began = Instant::now();
-        while self.watch.seen().awaited > 0 && began.elapsed() < LEARNING {
+        let goes_on = |seen: &Seen, wanted: &Wanted| seen.awaited > 0 || !wanted.missing(&seen.learned).is_empty();
+        while goes_on(&self.watch.seen(), &self.wanted) && began.elapsed() < LEARNING {
             self.look(tally, view, course)?;
         }
         Ok(())
@@ -118,8 +131,7 @@ impl Live<'_> {
             self.watch.finish()?;
         }
         self.supervisor.look().iter().for_each(|line| view.say(line));
-        let news = std::mem::take(&mut self.watch.seen().news);
-        news.iter().for_each(|line| view.say(line));
+        self.tell(view);
         let in_flight = (tally.acknowledged.get() - tally.duplicates.get()).saturating_sub(self.watch.seen().done().0);
         if in_flight as f64 <= course.prediction_rate.max(100.0) {
             self.supervisor.caught_up().iter().for_each(|line| view.say(line));
@@ -130,6 +142,12 @@ impl Live<'_> {
         }
         thread::sleep(LOOK);
         Ok(())
+    }
+
+    /// Says what the learning loop has said since the last time.
+    fn tell(&self, view: &View) {
+        let news = std::mem::take(&mut self.watch.seen().news);
+        news.iter().for_each(|line| view.say(line));
     }
 
     fn picture(&self, tally: &Tally, course: &mut Course) -> Picture {

@@ -1,11 +1,15 @@
 //! What a downstream reader has seen, held against what is known of the payments.
 
 use super::latency::Latencies;
+use super::learned::Learned;
+use super::news::News;
+use super::quality::Quality;
 use crate::generate::Payment;
 use compact_str::CompactString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidemill_events::Prediction;
+use tidemill_events::control::Performance;
 use tidemill_events::records::Reject;
 
 /// Predictions and rejects seen so far.
@@ -22,6 +26,10 @@ pub(super) struct Seen {
     pub(super) news: Vec<String>,
     /// What has to follow yet: trainings that alerts asked for, verdicts on models, deployments.
     pub(super) awaited: i64,
+    /// What of the learning loop has been seen.
+    pub(super) learned: Learned,
+    /// How good decisions were once their labels were in.
+    pub(super) quality: Quality,
     /// Rejected events by reason.
     pub(super) rejected: BTreeMap<String, u64>,
     /// Labels that met their prediction, and those that were rejected.
@@ -81,6 +89,8 @@ impl Seen {
             judged: BTreeMap::new(),
             news: Vec::new(),
             awaited: 0,
+            learned: Learned::default(),
+            quality: Quality::default(),
             rejected: BTreeMap::new(),
             outcomes: 0,
             rejected_labels: 0,
@@ -123,6 +133,18 @@ impl Seen {
     /// An outcome was received.
     pub(super) fn outcome(&mut self) {
         self.outcomes += 1;
+    }
+
+    /// The learning loop has said something.
+    pub(super) fn news(&mut self, News { line, awaits, shows }: News) {
+        self.news.push(line);
+        self.awaited += awaits;
+        self.learned.take(shows);
+    }
+
+    /// A window's quality was received.
+    pub(super) fn window(&mut self, window: Performance) {
+        self.news.extend(self.quality.window(window).map(str::to_owned));
     }
 
     /// Raw records, and labels, that have come out at the other end.

@@ -110,6 +110,7 @@ mod tests {
         seen.rejected.insert("late".into(), 2);
         let outcome = Outcome {
             published: Report::new(&Tally::default(), Duration::from_secs(1), None),
+            missing: Vec::new(),
             raw: 3,
             labels: 0,
             memory: vec![("validator".into(), 3 << 20)],

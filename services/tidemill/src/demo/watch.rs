@@ -49,6 +49,11 @@ impl Watch {
             lock(seen).outcome();
             Ok(())
         })?;
+        watch.read(cluster, pipeline, &topic(PerPipeline::Performance), |record, decoder, seen| {
+            let window = decoder.control(record.payload())?;
+            lock(seen).window(window);
+            Ok(())
+        })?;
         let name = pipeline.name.clone();
         watch.news(cluster, pipeline, Control::Candidates, &name, |c: &Candidate| (c.pipeline.as_str(), news::trained(c)))?;
         watch.news(cluster, pipeline, Control::Evaluations, &name, |e: &Evaluation| (e.pipeline.as_str(), news::judged(e)))?;
@@ -69,11 +74,9 @@ impl Watch {
         let name = name.to_owned();
         self.read(cluster, pipeline, topic.name(), move |record, decoder, seen| {
             let told: T = decoder.control(record.payload())?;
-            let (of, News { line, awaits }) = news(&told);
+            let (of, news) = news(&told);
             if of == name {
-                let mut seen = lock(seen);
-                seen.news.push(line);
-                seen.awaited += awaits;
+                lock(seen).news(news);
             }
             Ok(())
         })
