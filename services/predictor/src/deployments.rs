@@ -1,10 +1,9 @@
 //! What is deployed: follows `tidemill.deployments` and opens the models that it names.
 
-use crate::score;
+use crate::newest::Newest;
 use crate::wanted::{Refusal, Wanted};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidemill_artefacts::ArtefactStore;
@@ -13,8 +12,6 @@ use tidemill_events::records::ModelRef;
 use tidemill_events::topics::Control;
 use tidemill_events::wire;
 use tidemill_kafka::reader::{Follow, Record};
-use tidemill_model::Scorer;
-use tidemill_pipeline::Pipeline;
 use tidemill_service::health::Check;
 use tidemill_service::metrics::Labels;
 use tidemill_stream::Error;
@@ -25,41 +22,6 @@ use tokio_util::sync::CancellationToken;
 const POLL: Duration = Duration::from_millis(100);
 /// Between two attempts when something is away.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// A deployment that can be served.
-#[derive(Debug, Clone)]
-pub struct Deployed {
-    /// [`Deployment::number`].
-    pub number: i64,
-    /// The model.
-    pub model: Arc<ModelRef>,
-    /// What scores; `None` is the pipeline's bootstrap expression.
-    pub scorer: Option<Arc<Scorer>>,
-}
-
-impl Deployed {
-    /// What scores the vectors of `pipeline`.
-    ///
-    /// # Errors
-    /// When the model does not fit them.
-    pub(crate) fn scorer(&self, pipeline: &Arc<Pipeline>) -> Result<score::Scorer, String> {
-        match &self.scorer {
-            None => Ok(score::Scorer::bootstrap(pipeline.clone())),
-            Some(scorer) => score::Scorer::trained(pipeline.clone(), self.model.clone(), scorer.clone()),
-        }
-    }
-}
-
-/// What is deployed, as far as it is known.
-#[derive(Debug, Clone, Default)]
-pub struct Newest {
-    /// Whether all there was at the start has been read and looked at.
-    pub caught_up: bool,
-    /// The newest deployment of each pipeline that could be opened.
-    pub deployed: BTreeMap<String, Deployed>,
-    /// Why the newest one is not served, by pipeline: its artefact was refused, or cannot be fetched now.
-    pub withheld: BTreeMap<String, String>,
-}
 
 /// Follows the deployments until `stop`.
 pub(crate) struct Follower {

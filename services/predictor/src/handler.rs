@@ -1,7 +1,7 @@
 //! The pure task. in: `<p>.features` · out: `<p>.predictions`.
 
-use crate::deployments::Newest;
 use crate::in_force::InForce;
+use crate::newest::Newest;
 use compact_str::CompactString;
 use std::sync::Arc;
 use tidemill_events::codec::{AvroSchema, PredictionCodec, VectorCodec};

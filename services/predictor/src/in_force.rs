@@ -1,7 +1,7 @@
 //! Which deployment a partition's predictions are made by. It changes between transactions only, never goes back,
 //! and its number is committed with the offset: a restart goes on with it or with a newer one.
 
-use crate::deployments::Newest;
+use crate::newest::Newest;
 use crate::score::Scorer;
 use std::sync::Arc;
 use tidemill_pipeline::Pipeline;
@@ -97,7 +97,7 @@ impl InForce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deployments::Deployed;
+    use crate::newest::Deployed;
     use tidemill_events::{Value, records};
     use tidemill_model::{Learner, Scorer as Trained};
 

@@ -1,21 +1,22 @@
 //! The predictor: scores every vector of the stream, and single events over REST from the online store.
 //!
-//! `handler` is the pure task of the stream, `deployments` what is deployed, `wanted` what of it is still to be opened,
-//! `in_force` which of it a partition's predictions are made by, `score` how; `serving` is what REST needs of a pipeline, `rest` the endpoint; this file
-//! wires them.
+//! `handler` is the pure task of the stream; `deployments` follows what is deployed, `wanted` is what of it is still to be
+//! opened, `newest` what can be served, `in_force` which of it a partition's predictions are made by, `score` how;
+//! `serving` is what REST needs of a pipeline, `rest` the endpoint; this file wires them.
 
 mod config;
 mod deployments;
 mod handler;
 mod in_force;
+mod newest;
 mod rest;
 mod score;
 mod serving;
 mod wanted;
 
 pub use config::Config;
-pub use deployments::{Deployed, Newest};
 pub use handler::{PredictorTask, Shared, Writers};
+pub use newest::{Deployed, Newest};
 pub use score::{Scored, Scorer};
 
 use anyhow::Context as _;

@@ -1,8 +1,8 @@
 //! `POST /v1/pipelines/{p}/predict`: the score of one event that has not been published, from the online
 //! store, in one round trip.
 
-use crate::deployments::Newest;
 use crate::handler::ROUTE;
+use crate::newest::Newest;
 use crate::serving::{Entity, Found, Serving};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;

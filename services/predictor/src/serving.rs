@@ -1,6 +1,6 @@
 //! What REST needs of a pipeline: how to read a request, which states to ask for, how to finish a vector.
 
-use crate::deployments::Deployed;
+use crate::newest::Deployed;
 use crate::score::Scorer;
 use compact_str::CompactString;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Deployments that are to be served and are not yet: opened one by one. What is refused changes nothing, and is looked at
 //! again, as somebody may put the right bytes there.
 
-use crate::deployments::{Deployed, Newest};
+use crate::newest::{Deployed, Newest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

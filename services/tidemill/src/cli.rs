@@ -2,7 +2,7 @@
 
 use crate::output::Exit;
 use crate::{apply, check, completions, demo, explain, generate, inject, models, publish, status, trace, train, verify, wait};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Streams of raw events in, predictions out, exactly once
 #[derive(Debug, Parser)]
@@ -60,14 +60,14 @@ impl Cli {
             Command::Publish(args) => publish::run(args),
             Command::Generate(command) => generate::run(command),
             Command::Inject(command) => inject::run(command),
-            Command::Demo(args) => demo::run(args),
+            Command::Demo(args) => demo::run(args, &|words| Self::try_parse_from(words)?.run()),
             Command::Wait(args) => wait::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Trace(args) => trace::run(args),
             Command::Status(args) => status::run(args),
             Command::Models(command) => models::run(command),
             Command::Train(args) => train::run(args),
-            Command::Completions(args) => completions::run(args),
+            Command::Completions(args) => completions::run(args, Self::command()),
         }
     }
 }

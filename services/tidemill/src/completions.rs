@@ -1,8 +1,6 @@
 //! `tidemill completions`: completion scripts for shells.
 
-use crate::cli::Cli;
 use crate::output::{self, Exit};
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 /// `tidemill completions`.
@@ -12,13 +10,13 @@ pub struct Args {
     shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the script for `cli`.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub fn run(args: &Args, mut cli: clap::Command) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tidemill", &mut script);
+    clap_complete::generate(args.shell, &mut cli, "tidemill", &mut script);
     output::write(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Ok)
 }

@@ -14,7 +14,6 @@ mod supervisor;
 mod view;
 mod watch;
 
-use crate::cli::Cli;
 use crate::connect::{self, Cluster};
 use crate::generate::{Payment, Process};
 use crate::inject::{Injection, Kind};
@@ -22,7 +21,6 @@ use crate::output::{Exit, count};
 use crate::publish::{Destination, Ingestor, Job, Pace, Shape};
 use crate::stages::stages;
 use anyhow::{Context, bail};
-use clap::Parser;
 use lag::Lag;
 use learned::Wanted;
 use live::Live;
@@ -72,11 +70,14 @@ pub struct Args {
     connection: connect::Flags,
 }
 
-/// Runs the demo.
+/// Runs another command of this program: its words, the program's name first.
+pub type Run<'a> = dyn Fn(&[&str]) -> anyhow::Result<Exit> + 'a;
+
+/// Runs the demo, with the commands that it shows done by `run`.
 ///
 /// # Errors
 /// When a step cannot be done. That a promise does not hold is a result, not an error.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub fn run(args: &Args, run: &Run<'_>) -> anyhow::Result<Exit> {
     let program = std::env::current_exe().context("this program cannot be found")?;
     let mut payments = Process { seed: args.seed, ..Process::handbook(args.days) }.payments();
     let drift = args.drift(&mut payments);
@@ -84,7 +85,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     args.introduce(payments.len(), drift);
     let mut supervisor = Supervisor::new(args.home.clone(), args.scripts.clone(), profile(&program));
 
-    args.step(&["apply", &args.pipeline.to_string_lossy()])?;
+    args.step(run, &["apply", &args.pipeline.to_string_lossy()])?;
     let cluster = Cluster::new(&args.connection)?;
     let pipeline = args.applied(&cluster)?;
     let [raw, labels] = [PerPipeline::Raw, PerPipeline::Labels].map(|topic| topic.name(&pipeline.name, &pipeline.layout.entities));
@@ -98,7 +99,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let outcome = live.run(args.job(&pipeline, payments.clone(), &acks))?;
 
     let name = &pipeline.name;
-    let waited = args.step(&["wait", name])?;
+    let waited = args.step(run, &["wait", name])?;
     let restarts = supervisor.restarts;
     section("What happened", &summary::happened(&outcome, &watch.seen(), restarts));
     section("Decisions against what the generator knows", &summary::judged(&watch.seen()));
@@ -106,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     if !take_overs.is_empty() {
         section("Live quality of a day before and after each take-over, once its labels were in", &take_overs);
     }
-    let verified = args.step(&["verify", name, "--acks", &acks.to_string_lossy()])?;
+    let verified = args.step(run, &["verify", name, "--acks", &acks.to_string_lossy()])?;
     if let Some(last) = payments.last() {
         let place = Place { program: &relative(&program), home: &relative(&args.home), kafka: &args.connection.kafka, pipeline: name };
         let alert = watch.seen().last_alert.clone().unwrap_or_else(|| "0".into());
@@ -154,11 +155,10 @@ impl Args {
     }
 
     /// Runs another command of this program, as one would type it.
-    fn step(&self, command: &[&str]) -> anyhow::Result<Exit> {
+    fn step(&self, run: &Run<'_>, command: &[&str]) -> anyhow::Result<Exit> {
         println!("\n$ tidemill {}", command.join(" "));
         let connection = ["--kafka", &self.connection.kafka, "--registry", &self.connection.registry];
-        let words = ["tidemill"].iter().chain(command).chain(&connection);
-        Cli::try_parse_from(words)?.run()
+        run(&["tidemill"].iter().chain(command).chain(&connection).copied().collect::<Vec<_>>())
     }
 
     fn applied(&self, cluster: &Cluster) -> anyhow::Result<Pipeline> {
