@@ -24,7 +24,6 @@ use anyhow::{Context, bail};
 use lag::Lag;
 use learned::Wanted;
 use live::Live;
-use news::day;
 use rust_decimal::Decimal;
 use seen::Seen;
 use std::fs;
@@ -34,7 +33,7 @@ use std::time::Duration;
 use stream::{Stream, bad_records};
 use summary::Place;
 use supervisor::Supervisor;
-use tidemill_events::time::{DAY, parse_duration};
+use tidemill_events::time::{DAY, format_date, parse_duration};
 use tidemill_events::topics::PerPipeline;
 use tidemill_pipeline::Pipeline;
 use watch::Watch;
@@ -136,7 +135,10 @@ impl Args {
         println!("there is enough for the first model: it is trained, judged against the rule that decides until then,");
         println!("and deployed if every gate of the file lets it.");
         if let Some(from) = drift {
-            println!("From {} on all amounts are half as high again: the drift is to be found, and answered by a training.", day(from));
+            println!(
+                "From {} on all amounts are half as high again: the drift is to be found, and answered by a training.",
+                format_date(from)
+            );
         }
         println!("Then it waits until every stage is done, and verifies that nothing was lost, doubled or computed wrong.");
         println!("Kill any process meanwhile: it is started again. For example: kill -9 $(cat {}/pids/validator.pid)", self.home.display());

@@ -5,7 +5,7 @@ use crate::split::Split;
 use bytes::Bytes;
 use std::ops::Range;
 use tidemill_artefacts::ArtefactStore;
-use tidemill_events::time::{DAY, format_instant};
+use tidemill_events::time::{DAY, format_date};
 use tidemill_model::artefact::{TrainingFile, sha256};
 use tidemill_training_set::{Rows, read, write};
 
@@ -24,7 +24,7 @@ pub(crate) fn store(store: &ArtefactStore, pipeline: &str, rows: &Rows, split: &
     for (folder, range) in [(TRAINING, split.trained_rows()), (HOLDOUT, split.holdout.rows.clone())] {
         for (day, range) in rows.days(range) {
             let bytes = write(rows, range.clone())?;
-            let name = format!("date={}/part-0.parquet", date(day));
+            let name = format!("date={}/part-0.parquet", format_date(day.saturating_mul(DAY)));
             parts.push((folder, name, sha256(&bytes), range.len(), bytes));
         }
     }
@@ -37,10 +37,6 @@ pub(crate) fn store(store: &ArtefactStore, pipeline: &str, rows: &Rows, split: &
         files.push(TrainingFile { path, sha256, rows: rows as u64 });
     }
     Ok(files)
-}
-
-fn date(day: i64) -> String {
-    format_instant(day.saturating_mul(DAY)).chars().take(10).collect()
 }
 
 /// The rows of `files`: those trained and chosen on, then those held back. The second number says where those begin.

@@ -27,6 +27,12 @@ pub fn format_instant(micros: i64) -> String {
     Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |t| t.to_string())
 }
 
+/// The day of an instant, as 2018-07-25, UTC; the number of microseconds since 1970 where it is beyond the calendar.
+#[must_use]
+pub fn format_date(micros: i64) -> String {
+    Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |t| t.strftime("%F").to_string())
+}
+
 /// Reads a duration as pipeline files write it: a whole number and one of `s`, `m`, `h`, `d`; in microseconds.
 ///
 /// # Errors
@@ -67,6 +73,7 @@ mod tests {
         let t = parse_instant("2018-07-25T12:30:00.25Z").unwrap();
         assert_eq!(format_instant(t), "2018-07-25T12:30:00.25Z");
         assert!(parse_instant("yesterday").is_err());
+        assert_eq!((format_date(t), format_date(-1)), ("2018-07-25".into(), "1969-12-31".into()));
     }
 
     #[test]

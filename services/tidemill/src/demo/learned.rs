@@ -1,6 +1,6 @@
 //! What the demo promises to show of the learning loop, and what of it was not seen.
 
-use super::news::day;
+use tidemill_events::time::format_date;
 use tidemill_pipeline::Pipeline;
 use tidemill_pipeline::learning::Approval;
 
@@ -62,7 +62,7 @@ impl Wanted {
         let model = self.model && !learned.deployed;
         let model = model.then(|| "no model was deployed: the bootstrap rule has decided all the time".to_owned());
         let drift = self.drift_from.filter(|from| learned.drifted_until.is_none_or(|until| until <= *from));
-        let drift = drift.map(|from| format!("no drift was found in the days from {} on, although amounts had changed", day(from)));
+        let drift = drift.map(|from| format!("no drift was found in the days from {} on, although amounts had changed", format_date(from)));
         model.into_iter().chain(drift).collect()
     }
 }

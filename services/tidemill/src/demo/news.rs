@@ -2,7 +2,7 @@
 
 use super::learned::Shown;
 use tidemill_events::control::{Alert, Candidate, Deployment, Evaluation};
-use tidemill_events::time::format_instant;
+use tidemill_events::time::format_date;
 
 /// Columns of an alert that are named.
 const NAMED: usize = 2;
@@ -21,11 +21,6 @@ impl News {
     }
 }
 
-/// The day of an event time.
-pub(super) fn day(t: i64) -> String {
-    format_instant(t).chars().take(10).collect()
-}
-
 /// A training has ended.
 pub(super) fn trained(candidate: &Candidate) -> News {
     let answers = candidate.causes.iter().filter(|cause| cause.reason == "drift").count() as i64;
@@ -34,7 +29,7 @@ pub(super) fn trained(candidate: &Candidate) -> News {
         let line = format!("training for {why}: {}, {}", candidate.outcome, candidate.detail);
         return News::new(line, -answers);
     };
-    let (from, to) = (day(candidate.trained.from), day(candidate.trained.to));
+    let (from, to) = (format_date(candidate.trained.from), format_date(candidate.trained.to));
     let seconds = (candidate.finished_at - candidate.started_at) as f64 / 1e6;
     let line = format!(
         "trained model {} for {why} on {from} to {to}: {} payments, {} frauds, {seconds:.1} s",
@@ -59,7 +54,7 @@ pub(super) fn judged(evaluation: &Evaluation) -> News {
         "judged model {} against {} on {}: average precision {} against {}, {verdict}",
         evaluation.challenger.version,
         evaluation.champion.version,
-        day(evaluation.holdout.from),
+        format_date(evaluation.holdout.from),
         value(&evaluation.challenger_metrics),
         value(&evaluation.champion_metrics)
     );
@@ -75,7 +70,8 @@ pub(super) fn deployed(deployment: &Deployment) -> News {
 /// Something drifted.
 pub(super) fn alerted(alert: &Alert) -> News {
     let Alert { severity, kind, message, .. } = alert;
-    let what = columns(alert).map_or_else(|| format!(": {message}"), |columns| format!(" on {}: {columns}", day(alert.window.from)));
+    let what =
+        columns(alert).map_or_else(|| format!(": {message}"), |columns| format!(" on {}: {columns}", format_date(alert.window.from)));
     let line = format!("{severity} {kind}{what}{}", if alert.retrain { "; asks for a training" } else { "" });
     News { line, awaits: i64::from(alert.retrain), shows: Shown::Drift { until: alert.window.to } }
 }

@@ -1,7 +1,7 @@
 //! Live quality before and after a model has taken over: the windows that the evaluator has closed, once their labels are in.
 
-use super::news::day;
 use tidemill_events::control::Performance;
+use tidemill_events::time::format_date;
 
 /// The windows so far.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ fn one(window: &Performance, named: bool) -> String {
         |name: &str, show: fn(f64) -> String| window.metrics.get(name).map_or_else(|| "undefined".to_owned(), |value| show(*value));
     let (ranking, precision) = (metric("average_precision", |v| format!("{v:.3}")), metric("precision", |v| format!("{:.1} %", 100.0 * v)));
     let [first, second] = if named { ["average precision ", "precision "] } else { [""; 2] };
-    format!("{by} on {} ({} frauds): {first}{ranking}, {second}{precision}", day(window.window.from), window.positives)
+    format!("{by} on {} ({} frauds): {first}{ranking}, {second}{precision}", format_date(window.window.from), window.positives)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use tidemill_events::control::Span;
-use tidemill_events::time::format_instant;
+use tidemill_events::time::format_date;
 use tidemill_events::{Event, Outcome, Source, Stage, Type, Value, Vector};
 use tidemill_features::{Hop, HopState, feature};
 use tidemill_pipeline::Pipeline;
@@ -30,7 +30,7 @@ pub(crate) fn run(payments: &Path, pipeline: &Path, directory: &Path) -> anyhow:
     }
     let rows = set.finish();
     for (_, range) in rows.days(0..rows.len()) {
-        let day: String = format_instant(rows.event_time[range.start]).chars().take(10).collect();
+        let day = format_date(rows.event_time[range.start]);
         let folder = directory.join(format!("date={day}"));
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("part-0.parquet"), write(&rows, range)?)?;
