@@ -1,6 +1,7 @@
 //! Whether decisions go wrong more often: the errors of each window, once its labels are in, through a detector.
 //!
-//! A window's labels are in when every partition of the outcomes has passed its end and the label horizon in label time.
+//! A window's labels are in when every partition of the outcomes has passed its end and the label horizon in label time;
+//! with a default label also the lateness, as the evaluator waits so long for a label before it gives that.
 //! Its outcomes are taken up in the order of event time and id, so the detector sees the same whatever the order in which
 //! they came; those that another model than the window's own decided are left out. A new model starts a new detector. The
 //! bootstrap expression has learned nothing that could grow old: it is not watched.
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) length: i64,
     /// How long after its event a label may come, microseconds.
     pub(crate) horizon: i64,
+    /// How far labels go by that before an event gets the default label, microseconds; 0 where there is none.
+    pub(crate) slack: i64,
     /// Scores from here on say that the label is 1.
     pub(crate) threshold: f64,
     /// The detector.
@@ -91,6 +94,11 @@ enum Detector {
     PageHinkley(PageHinkley),
 }
 
+/// The label time from which on nothing more is known of a window.
+fn closes(settings: &Settings, span: Span) -> i64 {
+    span.to.saturating_add(settings.horizon).saturating_add(settings.slack)
+}
+
 impl Concept {
     pub(crate) fn new(settings: Settings) -> Self {
         Self { settings, progress: Progress::default(), open: BTreeMap::new(), closed_to: i64::MIN, watched: None, late: 0 }
@@ -100,7 +108,7 @@ impl Concept {
     pub(crate) fn outcome(&mut self, partition: i32, outcome: &OutcomeView<'_>) {
         let span = window_of(outcome.event_time, self.settings.length);
         let before = self.progress.advance(partition, outcome.label_time);
-        let late = before.is_some_and(|time| time >= span.to.saturating_add(self.settings.horizon));
+        let late = before.is_some_and(|time| time >= closes(&self.settings, span));
         if late || span.to <= self.closed_to {
             self.late += 1;
             return;
@@ -130,7 +138,7 @@ impl Concept {
         loop {
             let entry = self.open.first_entry()?;
             let span = entry.get().span;
-            if !self.progress.passed(span.to.saturating_add(self.settings.horizon), caught_up) {
+            if !self.progress.passed(closes(&self.settings, span), caught_up) {
                 return None;
             }
             let window = entry.remove();

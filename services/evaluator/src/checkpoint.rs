@@ -38,6 +38,7 @@ pub(crate) struct WrittenOutcome {
     pub(crate) event_id: CompactString,
     pub(crate) event_time: i64,
     pub(crate) label: f64,
+    pub(crate) label_time: i64,
     pub(crate) source: SourceRecord,
 }
 

@@ -4,11 +4,11 @@
 use crate::checkpoint::{Last, WrittenOutcome, WrittenReject};
 use crate::join::{self, Awaiting, Fate, Join, Label, Refusal, Room};
 use crate::lanes::Passing;
+use crate::ranges::Ranges;
 use crate::reasons;
 use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
 use std::sync::Arc;
 use tidemill_events::codec::{self, AvroSchema, HopCodec, OutcomeCodec, PredictionCodec, RawReader};
 use tidemill_events::partition::partition_of;
@@ -84,7 +84,7 @@ pub struct EvaluatorTask {
     last: Last,
     committed: Last,
     /// While restoring: offsets of the labels that became outcomes or were rejected.
-    decided: HashSet<i64>,
+    decided: Ranges,
     /// Most predictions in a row are of one model.
     model: Arc<ModelRef>,
 }
@@ -117,7 +117,7 @@ impl EvaluatorTask {
     pub fn new(shared: Shared, schemas: Box<dyn Schemas>, partition: i32, checkpoint: &[u8]) -> Result<Self, Error> {
         let last = Last::decode(checkpoint).ok_or_else(|| Error::Fatal(format!("partition {partition}: unreadable offset metadata")))?;
         let join = Join::new(shared.labels.horizon, shared.labels.default.map(|_| shared.pipeline.source.lateness), shared.room.clone());
-        Ok(Self { shared, schemas, partition, join, last, committed: last, decided: HashSet::new(), model: Arc::default() })
+        Ok(Self { shared, schemas, partition, join, last, committed: last, decided: Ranges::default(), model: Arc::default() })
     }
 
     /// How far its own outputs go, as committed.
@@ -258,11 +258,13 @@ impl EvaluatorTask {
     }
 
     /// Part of what the clocks have brought about: a label that comes after a long silence may end the wait of very
-    /// many events, which are then told with the next records and ticks.
+    /// many events, which are then told with the next records and ticks, and before that label.
     fn due(&mut self, now: i64, out: &mut Outputs) -> Result<(), Error> {
         for _ in 0..DUE {
             let Some(fate) = self.join.due().map_err(disk)? else { break };
-            self.settle(&fate, None, now, out)?;
+            // one that waited is no longer the record at hand: its label's trace goes on
+            let trace = if let Fate::Joined(_, label) = &fate { label.trace.as_deref() } else { None };
+            self.settle(&fate, trace, now, out)?;
         }
         Ok(())
     }
@@ -317,7 +319,7 @@ impl Task for EvaluatorTask {
                 let written: WrittenOutcome = self.written_record(record)?;
                 if written.source.topic == self.shared.topic {
                     self.decided.insert(written.source.offset);
-                    self.join.restore_outcome(&written.event_id, written.label, written.event_time);
+                    self.join.restore_outcome(&written.event_id, written.label, written.event_time, written.label_time);
                 } else {
                     self.join.restore_defaulted(&written.event_id, written.event_time);
                 }
@@ -333,9 +335,10 @@ impl Task for EvaluatorTask {
                 let (prediction, passing) = self.prediction(record)?;
                 self.join.restore_prediction(prediction, passing).map_err(disk)?;
             }
+            _ if self.decided.contains(record.offset) => {}
             _ => {
                 if let Ok(label) = self.label(record, record.timestamp)? {
-                    self.join.restore_label(label, self.decided.contains(&record.offset));
+                    self.join.restore_label(label).map_err(disk)?;
                 }
             }
         }
@@ -344,7 +347,7 @@ impl Task for EvaluatorTask {
 
     fn process(&mut self, record: &Record<'_>, now: i64, out: &mut Outputs) -> Result<(), Error> {
         self.join.restored().map_err(disk)?;
-        self.decided = HashSet::new();
+        self.decided = Ranges::default();
         self.join.make_room().map_err(disk)?;
         let fate = if record.topic == PREDICTIONS {
             let (prediction, passing) = self.prediction(record)?;

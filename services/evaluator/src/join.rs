@@ -2,10 +2,13 @@
 //!
 //! A label waits for its prediction as long as the pipeline's horizon, a prediction for its label as long as two. Which
 //! of both comes first does not matter. Time is event time: predictions are forgotten as label times go by, labels as the
-//! predictions' times do, so a topic that is read ahead of the other loses nothing.
+//! predictions' times do, so a topic that is read ahead of the other loses nothing. Only labels that become outcomes move
+//! the clock of labels: anybody may write one of no event, at any time.
 //!
 //! Where the pipeline has a default label, a prediction gets it when the labels have gone by its horizon; what comes of
-//! its label after that is late.
+//! its label after that is late. A label that lets others go by waits until those have their default: outcomes are told in
+//! the order in which they became known, as far as they are known at all, because who reads them takes a label time for
+//! all that was before it.
 
 mod disk;
 mod entries;
@@ -52,7 +55,7 @@ pub(crate) enum Fate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Clocks {
     predictions: Lanes,
-    /// Largest label time, microseconds since 1970.
+    /// Largest label time of what was joined, microseconds since 1970.
     labels: i64,
 }
 
@@ -107,16 +110,15 @@ impl Join {
                 Some(Fate::Refused(Refusal::Late, label))
             }
             Some(Entry::Held(label)) => {
-                self.set(id, Entry::Joined { label: label.label, event_time: prediction.event_time });
-                Some(Fate::Joined(prediction, label))
+                self.entries.wait(Queue::Predicted, (prediction.event_time, id));
+                self.meet(id, prediction, label)
             }
-            Some(Entry::Predicted(_) | Entry::Joined { .. } | Entry::Defaulted { .. }) => None,
+            Some(Entry::Predicted(_) | Entry::Met(..) | Entry::Joined { .. } | Entry::Defaulted { .. }) => None,
         })
     }
 
-    /// A label came. `None`: it waits for its prediction.
+    /// A label came. `None`: it waits for its prediction, or for the default labels that come before it.
     pub(crate) fn labelled(&mut self, label: Label) -> Result<Option<Fate>, Error> {
-        self.clocks.labels = self.clocks.labels.max(label.label_time);
         let (id, label) = (IdHash::from(&label.event_id), Arc::new(label));
         let again = |known: f64| if known.total_cmp(&label.label).is_eq() { Refusal::Duplicate } else { Refusal::Conflict };
         let refusal = match self.entries.get(id)? {
@@ -124,25 +126,41 @@ impl Join {
                 self.set(id, Entry::Held(label));
                 return Ok(None);
             }
-            Some(Entry::Held(known)) => again(known.label),
+            Some(Entry::Held(known) | Entry::Met(_, known)) => again(known.label),
             Some(Entry::Joined { label: known, .. }) => again(known),
             Some(Entry::Defaulted { event_time }) if self.is_late(&label, event_time) => Refusal::Late,
             Some(Entry::Defaulted { .. }) => Refusal::Defaulted,
             Some(Entry::Predicted(prediction)) if self.is_late(&label, prediction.event_time) => Refusal::Late,
-            Some(Entry::Predicted(prediction)) => {
-                // it waits for being forgotten already
-                self.entries.set(id, Entry::Joined { label: label.label, event_time: prediction.event_time });
-                return Ok(Some(Fate::Joined(prediction, label)));
-            }
+            // it waits for being forgotten already
+            Some(Entry::Predicted(prediction)) => return Ok(self.meet(id, prediction, label)),
         };
         Ok(Some(Fate::Refused(refusal, label)))
     }
 
-    /// What the clocks have brought about: a prediction that gets the default label, a label whose prediction never
-    /// came. Forgets what has waited long enough. To be asked until there is none.
+    /// Both are there. `None`: others were known before, and are told first.
+    fn meet(&mut self, id: IdHash, prediction: Arc<Awaiting>, label: Arc<Label>) -> Option<Fate> {
+        let known = label.label_time;
+        let unlabelled = self.patience.map(|patience| known.saturating_sub(patience));
+        let waits = unlabelled.is_some_and(|before| self.entries.is_due(Queue::Unlabelled, before));
+        if waits || self.entries.is_due(Queue::Met, known.saturating_add(1)) {
+            self.wait_in_turn(id, prediction, label);
+            return None;
+        }
+        self.clocks.labels = self.clocks.labels.max(known);
+        self.entries.set(id, Entry::Joined { label: label.label, event_time: prediction.event_time });
+        Some(Fate::Joined(prediction, label))
+    }
+
+    fn wait_in_turn(&mut self, id: IdHash, prediction: Arc<Awaiting>, label: Arc<Label>) {
+        self.clocks.labels = self.clocks.labels.max(label.label_time);
+        self.set(id, Entry::Met(prediction, label));
+    }
+
+    /// What the clocks have brought about: an outcome by the default label or one that waited for those, a label whose
+    /// prediction never came. Forgets what has waited long enough. To be asked until there is none.
     pub(crate) fn due(&mut self) -> Result<Option<Fate>, Error> {
-        if let Some(prediction) = self.defaulted()? {
-            return Ok(Some(Fate::Defaulted(prediction)));
+        if let Some(fate) = self.in_turn()? {
+            return Ok(Some(fate));
         }
         self.forget()?;
         let before = self.clocks.predictions.reached().saturating_sub(self.horizon);
@@ -157,8 +175,26 @@ impl Join {
         Ok(None)
     }
 
-    fn defaulted(&mut self) -> Result<Option<Arc<Awaiting>>, Error> {
-        let Some(before) = self.impatient() else { return Ok(None) };
+    /// The next outcome: of a label and what gets the default before it, in the order in which they are known.
+    fn in_turn(&mut self) -> Result<Option<Fate>, Error> {
+        loop {
+            let next = self.entries.first(Queue::Met).unwrap_or(i64::MAX);
+            if let Some(before) = self.impatient(next)
+                && let Some(prediction) = self.defaulted(before)?
+            {
+                return Ok(Some(Fate::Defaulted(prediction)));
+            }
+            let Some((known, id)) = self.entries.take(Queue::Met, i64::MAX)? else { return Ok(None) };
+            if let Some(Entry::Met(prediction, label)) = self.entries.get(id)?
+                && label.label_time == known
+            {
+                self.entries.set(id, Entry::Joined { label: label.label, event_time: prediction.event_time });
+                return Ok(Some(Fate::Joined(prediction, label)));
+            }
+        }
+    }
+
+    fn defaulted(&mut self, before: i64) -> Result<Option<Arc<Awaiting>>, Error> {
         while let Some((event_time, id)) = self.entries.take(Queue::Unlabelled, before)? {
             if let Some(Entry::Predicted(prediction)) = self.entries.get(id)?
                 && prediction.event_time == event_time
@@ -170,13 +206,14 @@ impl Join {
         Ok(None)
     }
 
-    /// Events before this time get the default label.
-    fn impatient(&self) -> Option<i64> {
-        self.patience.map(|patience| self.clocks.labels.saturating_sub(patience))
+    /// Events before this time get the default label before one that became known at `next`.
+    fn impatient(&self, next: i64) -> Option<i64> {
+        self.patience.map(|patience| self.clocks.labels.min(next).saturating_sub(patience))
     }
 
     /// Takes up an outcome that was written. Outcomes are the first of a restore.
-    pub(crate) fn restore_outcome(&mut self, event_id: &CompactString, label: f64, event_time: i64) {
+    pub(crate) fn restore_outcome(&mut self, event_id: &CompactString, label: f64, event_time: i64, label_time: i64) {
+        self.clocks.labels = self.clocks.labels.max(label_time);
         self.set(event_id.into(), Entry::Joined { label, event_time });
     }
 
@@ -190,13 +227,17 @@ impl Join {
         self.predicted(prediction, passing).map(drop)
     }
 
-    /// Takes up a label that is done. One that is not `decided`, so neither in an outcome nor refused, is held: if its
-    /// prediction is done as well, that was forgotten before the label came.
-    pub(crate) fn restore_label(&mut self, label: Label, decided: bool) {
-        self.clocks.labels = self.clocks.labels.max(label.label_time);
-        if !decided {
-            self.set((&label.event_id).into(), Entry::Held(Arc::new(label)));
+    /// Takes up a label that is done, but neither in an outcome nor refused: it is held, or waits for its turn. If its
+    /// prediction is done as well and was forgotten, that was before the label came.
+    pub(crate) fn restore_label(&mut self, label: Label) -> Result<(), Error> {
+        let (id, label) = (IdHash::from(&label.event_id), Arc::new(label));
+        match self.entries.get(id)? {
+            Some(Entry::Predicted(prediction)) if !self.is_late(&label, prediction.event_time) && !self.forgets(prediction.event_time) => {
+                self.wait_in_turn(id, prediction, label);
+            }
+            _ => self.set(id, Entry::Held(label)),
         }
+        Ok(())
     }
 
     /// Whether what is done is being folded.
@@ -234,18 +275,29 @@ impl Join {
         label.label_time > event_time.saturating_add(self.horizon)
     }
 
+    /// Events before this time are forgotten.
+    fn oldest(&self) -> i64 {
+        let kept = self.horizon.saturating_mul(2).max(self.patience.unwrap_or_default());
+        self.clocks.labels.saturating_sub(kept)
+    }
+
+    /// Whether an event without an outcome is forgotten by now; with a default label none is.
+    fn forgets(&self, event_time: i64) -> bool {
+        self.patience.is_none() && event_time < self.oldest()
+    }
+
     fn forget(&mut self) -> Result<(), Error> {
-        // an event gets the default label before it is forgotten
-        if self.impatient().is_some_and(|before| self.entries.is_due(Queue::Unlabelled, before)) {
+        // an event has its outcome before it is forgotten
+        let unlabelled = self.impatient(i64::MAX).is_some_and(|before| self.entries.is_due(Queue::Unlabelled, before));
+        if unlabelled || self.entries.first(Queue::Met).is_some() {
             return Ok(());
         }
-        let kept = self.horizon.saturating_mul(2).max(self.patience.unwrap_or_default());
-        let before = self.clocks.labels.saturating_sub(kept);
+        let before = self.oldest();
         while let Some((event_time, id)) = self.entries.take(Queue::Predicted, before)? {
             let waits = match self.entries.get(id)? {
                 Some(Entry::Predicted(prediction)) => prediction.event_time == event_time,
                 Some(Entry::Joined { event_time: known, .. } | Entry::Defaulted { event_time: known }) => known == event_time,
-                Some(Entry::Held(_)) | None => false,
+                Some(Entry::Held(_) | Entry::Met(..)) | None => false,
             };
             if waits {
                 self.entries.remove(id);
@@ -266,6 +318,7 @@ impl Join {
                 self.entries.wait(Queue::Predicted, (*event_time, id));
             }
             Entry::Held(label) => self.entries.wait(Queue::Held, (label.label_time, id)),
+            Entry::Met(_, label) => self.entries.wait(Queue::Met, (label.label_time, id)),
         }
         self.entries.set(id, entry);
     }

@@ -13,6 +13,7 @@ mod judge;
 mod lanes;
 mod observers;
 mod performance;
+mod ranges;
 pub mod reasons;
 mod vault;
 

@@ -17,9 +17,6 @@ use tidemill_task_sets::{TaskSet, Wiring, control_schema, lookup, names, topic_s
 const PERFORMANCE: &str = "evaluator.performance";
 const JUDGE: &str = "evaluator.judge";
 
-/// Rows of a window that are kept one by one: 16 MB.
-const EXACT: usize = 1_000_000;
-
 /// What observers of every pipeline need.
 #[derive(Clone)]
 pub(crate) struct Observers {
@@ -35,19 +32,8 @@ impl Observers {
     /// # Errors
     /// [`Error::Unavailable`] while the registry is away; [`Error::Fatal`].
     pub(crate) fn of(&self, pipeline: &Arc<Pipeline>) -> Result<Vec<TaskSet>, Error> {
-        let learning = &pipeline.learning;
-        let performance = learning.performance.as_ref().zip(learning.labels.as_ref()).map(|(performance, labels)| {
-            let settings = Settings {
-                window: performance.window,
-                horizon: labels.horizon,
-                partitions: pipeline.source.partitions,
-                threshold: pipeline.decision.threshold,
-                precision_at: performance.precision_at.and_then(|k| usize::try_from(k).ok()),
-                exact: EXACT,
-            };
-            self.performance(pipeline, settings)
-        });
-        let judge = learning.model.as_ref().map(|_| self.judge(pipeline));
+        let performance = Settings::of(pipeline).map(|settings| self.performance(pipeline, settings));
+        let judge = pipeline.learning.model.as_ref().map(|_| self.judge(pipeline));
         performance.into_iter().chain(judge).collect()
     }
 

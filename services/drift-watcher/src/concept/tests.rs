@@ -8,7 +8,7 @@ use tidemill_events::views::ModelView;
 const DAY: i64 = 86_400_000_000;
 
 fn settings(detector: Kind) -> Settings {
-    Settings { length: DAY, horizon: 7 * DAY, threshold: 0.5, detector }
+    Settings { length: DAY, horizon: 7 * DAY, slack: 0, threshold: 0.5, detector }
 }
 
 fn outcome<'a>(id: &'a str, time: i64, wrong: bool, version: i32) -> OutcomeView<'a> {
@@ -59,6 +59,24 @@ fn a_new_model_starts_anew_and_the_bootstrap_is_not_watched() {
     assert_eq!(told[0].before, None);
     let told = run(3, &shares, Kind::Adwin, |day| if day < 10 { 1 } else { 2 });
     assert!(told.iter().all(|e| !e.alarm), "the new model is worse, but it does not become worse");
+}
+
+#[test]
+fn with_a_default_label_a_window_waits_for_the_lateness_as_well() {
+    let lateness = DAY / 24;
+    let mut concept = Concept::new(Settings { slack: lateness, ..settings(Kind::Adwin) });
+    concept.outcome(0, &outcome("labelled", 1, true, 1));
+    // an event known as late as the window's end and the horizon: the labels have not gone by the window's last yet
+    concept.outcome(0, &outcome("next", DAY, false, 1));
+    concept.look(0);
+    assert_eq!(concept.closed(true), None);
+    concept.outcome(0, &outcome("defaulted", DAY - 1, false, 1));
+    concept.outcome(0, &outcome("passes", DAY + lateness, false, 1));
+    concept.look(1);
+    let closed = concept.closed(true).unwrap();
+    assert_eq!((closed.span.to, closed.outcomes, closed.errors, concept.late()), (DAY, 2, 1, 0));
+    concept.outcome(0, &outcome("late", DAY - 1, false, 1));
+    assert_eq!(concept.late(), 1);
 }
 
 proptest! {

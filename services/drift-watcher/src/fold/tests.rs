@@ -157,7 +157,7 @@ fn spec() -> Spec {
         lateness: 10 * MINUTE,
         partitions: 2,
         thresholds: Thresholds { ..sim::thresholds() },
-        concept: Some(concept::Settings { length: DAY, horizon, threshold: 0.5, detector: Detector::Adwin }),
+        concept: Some(concept::Settings { length: DAY, horizon, slack: 0, threshold: 0.5, detector: Detector::Adwin }),
         policy: policy::Settings { pipeline: "payments-fraud".into(), retrain: true, window: DAY, horizon },
     }
 }

@@ -1,5 +1,7 @@
 //! The evaluator on predictions and labels of the payments example: what it writes where.
 
+mod nights;
+
 use super::*;
 use tidemill_events::Prediction;
 use tidemill_events::codec::RawWriter;
@@ -244,8 +246,11 @@ fn an_event_without_a_label_gets_the_default_once() {
     bench.predict("other", T0, "t1");
     bench.predict("silent", T0, "t9");
     bench.label("other", 1.0, T0 + DAY);
+    bench.label("nobody", 1.0, T0 + 7 * DAY + lateness + 1);
+    assert_eq!(bench.outcomes().len(), 1, "a label of no event says nothing of others");
+    bench.predict("later", T0 + DAY, "");
     bench.label("later", 1.0, T0 + 7 * DAY + lateness + 1);
-    assert_eq!(bench.outcomes(), [("other".to_owned(), 1.0), ("silent".to_owned(), 0.0)]);
+    assert_eq!(bench.outcomes(), [("other".to_owned(), 1.0), ("silent".to_owned(), 0.0), ("later".to_owned(), 1.0)]);
     let told = bench.out.iter().filter(|o| o.topic == OUTCOMES).nth(1).unwrap();
     #[derive(serde::Deserialize)]
     struct Read {
@@ -262,21 +267,42 @@ fn an_event_without_a_label_gets_the_default_once() {
     bench.label("other", 1.0, T0 + DAY);
     bench.task.tick(T0, &mut bench.out).unwrap();
     assert_eq!(bench.outcomes(), [], "the default is the event's outcome");
-    assert_eq!(bench.rejects(), [(2, reasons::LATE.to_owned()), (3, reasons::DUPLICATE.to_owned())]);
+    assert_eq!(bench.rejects(), [(3, reasons::LATE.to_owned()), (4, reasons::DUPLICATE.to_owned())]);
 }
 
 #[test]
-fn very_many_defaults_are_told_bit_by_bit() {
+fn very_many_defaults_are_told_bit_by_bit_and_before_the_label_that_lets_them_go() {
     let mut bench = Bench::with(Some(0.0));
     for n in 0..2 * DUE + 1 {
         bench.predict(&format!("e{n}"), T0, "t1");
     }
+    bench.predict("other", T0 + 5 * DAY, "t1");
+    bench.trace = Some(vec![b'l'; 55]);
     bench.label("other", 1.0, T0 + 9 * DAY);
-    assert_eq!(bench.outcomes().len(), DUE);
+    bench.trace = None;
+    let silent = |bench: &Bench| bench.outcomes().iter().filter(|(_, label)| *label == 0.0).count();
+    assert_eq!((bench.outcomes().len(), silent(&bench)), (DUE, DUE));
     bench.restart();
     bench.task.tick(T0, &mut bench.out).unwrap();
-    assert_eq!(bench.outcomes().len(), DUE);
+    assert_eq!((bench.outcomes().len(), silent(&bench)), (DUE, DUE));
     bench.task.tick(T0, &mut bench.out).unwrap();
     bench.task.tick(T0, &mut bench.out).unwrap();
-    assert_eq!(bench.outcomes().len(), DUE + 1, "and none twice");
+    assert_eq!((bench.outcomes().len(), silent(&bench)), (DUE + 2, DUE + 1), "and none twice");
+    assert_eq!(bench.outcomes().last(), Some(&("other".to_owned(), 1.0)));
+}
+
+#[test]
+fn an_outcome_that_waited_goes_on_in_the_trace_of_its_label() {
+    let mut bench = Bench::with(Some(0.0));
+    for n in 0..DUE {
+        bench.predict(&format!("e{n}"), T0, "t1");
+    }
+    bench.predict("other", T0 + 5 * DAY, "t1");
+    bench.trace = Some(vec![b'l'; 55]);
+    bench.label("other", 1.0, T0 + 9 * DAY);
+    bench.trace = Some(vec![b'n'; 55]);
+    bench.predict("next", T0 + 9 * DAY, "t1");
+    let traces: Vec<_> = bench.out.iter().filter_map(|o| o.traceparent.map(<[u8]>::to_vec)).collect();
+    // the outcome, and what its hop gets of it
+    assert_eq!(traces, [vec![b'l'; 55], vec![b'l'; 55]]);
 }

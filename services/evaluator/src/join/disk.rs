@@ -19,10 +19,13 @@ pub(super) enum Queue {
     Unlabelled,
     /// Label time of what is held.
     Held,
+    /// Label time of what has met and comes after default labels.
+    Met,
 }
 
 impl Queue {
-    pub(super) const ALL: [Queue; 3] = [Queue::Predicted, Queue::Unlabelled, Queue::Held];
+    pub(super) const ALL: [Queue; Queue::COUNT] = [Queue::Predicted, Queue::Unlabelled, Queue::Held, Queue::Met];
+    pub(super) const COUNT: usize = 4;
 }
 
 /// A time and whose it is.
@@ -86,7 +89,7 @@ impl Room {
         let number = self.shelves.fetch_add(1, Ordering::Relaxed);
         let keyspace = |what| database.keyspace(&format!("{what}-{number}"), KeyspaceCreateOptions::default);
         let (entries, times) = (keyspace("entries")?, keyspace("times")?);
-        Ok(Shelf { entries, times, database, models: Models::default(), cursors: [None; 3], next: [None; 3] })
+        Ok(Shelf { entries, times, database, models: Models::default(), cursors: [None; Queue::COUNT], next: [None; Queue::COUNT] })
     }
 }
 
@@ -97,9 +100,9 @@ pub(super) struct Shelf {
     database: Database,
     models: Models,
     /// The last of each queue that was taken.
-    cursors: [Option<Due>; 3],
+    cursors: [Option<Due>; Queue::COUNT],
     /// The first of each that was not.
-    next: [Option<Due>; 3],
+    next: [Option<Due>; Queue::COUNT],
 }
 
 /// Why the disk failed.

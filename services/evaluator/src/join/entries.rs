@@ -26,7 +26,7 @@ enum Undo {
 pub(super) struct Entries {
     slots: HashMap<IdHash, Slot>,
     /// May name what is no longer there.
-    queues: [BTreeSet<Due>; 3],
+    queues: [BTreeSet<Due>; Queue::COUNT],
     /// Empty between transactions.
     log: Vec<Undo>,
     /// Nothing is undone of a restore.
@@ -102,10 +102,15 @@ impl Entries {
         Ok(taken)
     }
 
+    /// The first time in `queue`.
+    pub(super) fn first(&self, queue: Queue) -> Option<i64> {
+        let on_disk = self.shelf.as_ref().and_then(|shelf| shelf.first(queue));
+        [on_disk.as_ref(), self.queues[queue as usize].first()].into_iter().flatten().map(|due| due.0).min()
+    }
+
     /// Whether anything of `queue` has a time before `time`.
     pub(super) fn is_due(&self, queue: Queue, time: i64) -> bool {
-        let on_disk = self.shelf.as_ref().and_then(|shelf| shelf.first(queue));
-        [on_disk.as_ref(), self.queues[queue as usize].first()].into_iter().flatten().any(|due| due.0 < time)
+        self.first(queue).is_some_and(|first| first < time)
     }
 
     pub(super) fn commit(&mut self) {

@@ -1,5 +1,9 @@
 //! The join under aborts and restarts, against the same join undisturbed.
 
+mod clock;
+mod rooms;
+mod turns;
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -84,6 +88,11 @@ enum Arrival {
 }
 
 fn arrive(join: &mut Join, arrival: Arrival, offset: i64) -> Vec<Told> {
+    arrive_in_parts(join, arrival, offset, usize::MAX)
+}
+
+/// Of what the clocks bring about only so many are told.
+fn arrive_in_parts(join: &mut Join, arrival: Arrival, offset: i64, most: usize) -> Vec<Told> {
     join.restored().unwrap();
     join.make_room().unwrap();
     let fate = match arrival {
@@ -91,8 +100,12 @@ fn arrive(join: &mut Join, arrival: Arrival, offset: i64) -> Vec<Told> {
         Arrival::Label(n, value, time) => join.labelled(label(id(n), offset, f64::from(value), time)),
     };
     let mut fates: Vec<_> = fate.unwrap().into_iter().collect();
-    fates.extend(std::iter::from_fn(|| join.due().unwrap()));
-    let told = fates.into_iter().map(|fate| match fate {
+    fates.extend(std::iter::from_fn(|| join.due().unwrap()).take(most));
+    fates.into_iter().map(told).collect()
+}
+
+fn told(fate: Fate) -> Told {
+    match fate {
         Fate::Joined(prediction, label) => {
             assert_eq!(prediction.event_id, label.event_id);
             assert_eq!((&*label.payload, label.trace.as_deref()), (&[7; 3][..], Some(&[8][..])));
@@ -100,8 +113,7 @@ fn arrive(join: &mut Join, arrival: Arrival, offset: i64) -> Vec<Told> {
         }
         Fate::Refused(refusal, label) => Told::Refused(label.source.offset, refusal),
         Fate::Defaulted(prediction) => Told::Defaulted(prediction.event_id[1..].parse().unwrap()),
-    });
-    told.collect()
+    }
 }
 
 /// Predictions of different events in any order, and any labels.
@@ -140,8 +152,8 @@ fn restore(room: Arc<Room>, slack: Option<i64>, arrivals: &[Arrival], done: usiz
     for told in told {
         match *told {
             Told::Joined(offset) => {
-                let Arrival::Label(n, value, _) = arrivals[offset as usize] else { panic!("no label at {offset}") };
-                join.restore_outcome(&id(n), f64::from(value), times[&n]);
+                let Arrival::Label(n, value, time) = arrivals[offset as usize] else { panic!("no label at {offset}") };
+                join.restore_outcome(&id(n), f64::from(value), times[&n], time);
             }
             Told::Defaulted(n) => join.restore_defaulted(&id(n), times[&n]),
             Told::Refused(..) => {}
@@ -154,9 +166,11 @@ fn restore(room: Arc<Room>, slack: Option<i64>, arrivals: &[Arrival], done: usiz
         }
     }
     for (offset, arrival) in arrivals[..done].iter().enumerate() {
-        if let Arrival::Label(n, value, time) = arrival {
+        if let Arrival::Label(n, value, time) = arrival
+            && !decided.contains(&(offset as i64))
+        {
             join.make_room().unwrap();
-            join.restore_label(label(id(*n), offset as i64, f64::from(*value), *time), decided.contains(&(offset as i64)));
+            join.restore_label(label(id(*n), offset as i64, f64::from(*value), *time)).unwrap();
         }
     }
     join
@@ -171,8 +185,8 @@ proptest! {
 
     #[test]
     fn a_label_ends_once_and_an_event_has_one_outcome(mut arrivals in arrivals(), slack in slack()) {
-        // a last label, after every horizon
-        arrivals.push(Arrival::Label(99, true, 1_000));
+        // a last event and its label, after every horizon
+        arrivals.extend([Arrival::Prediction(99, 1_000), Arrival::Label(99, true, 1_000)]);
         let mut join = Join::new(HORIZON, slack, wide());
         let told: Vec<Told> = arrivals.iter().enumerate().flat_map(|(i, a)| arrive(&mut join, *a, i as i64)).collect();
         let held = join.waiting().1;
@@ -285,121 +299,4 @@ fn each_fate() {
     ];
     assert_eq!(told, wanted);
     assert_eq!(join.waiting(), (2, 0));
-}
-
-#[test]
-fn a_prediction_waits_for_two_horizons_of_labels() {
-    let mut join = Join::new(HORIZON, None, wide());
-    arrive(&mut join, Arrival::Prediction(1, 0), 0);
-    arrive(&mut join, Arrival::Label(8, true, 20), 1);
-    assert_eq!(join.waiting(), (1, 1));
-    arrive(&mut join, Arrival::Label(9, true, 21), 2);
-    assert_eq!(join.waiting(), (0, 2));
-}
-
-#[test]
-fn an_event_without_a_label_gets_the_default_when_labels_have_gone_by() {
-    let mut join = Join::new(HORIZON, Some(SLACK), wide());
-    let mut told = Vec::new();
-    let story = [
-        Arrival::Prediction(1, 0),
-        Arrival::Label(8, true, 12), // the horizon and the slack are over at 12
-        Arrival::Prediction(2, 0),
-        Arrival::Label(2, true, 10), // 3: out of order, and in time
-        Arrival::Label(9, true, 13), // now 1 has waited long enough
-        Arrival::Label(1, true, 10), // 5: too late, though known in time
-        Arrival::Label(1, true, 11), // 6: known too late
-        Arrival::Prediction(3, 1),   // 13 is not after 13
-        Arrival::Prediction(4, 0),   // comes when its labels have gone by
-    ];
-    for (offset, arrival) in story.into_iter().enumerate() {
-        told.extend(arrive(&mut join, arrival, offset as i64));
-    }
-    let wanted =
-        [Told::Joined(3), Told::Defaulted(1), Told::Refused(5, Refusal::Defaulted), Told::Refused(6, Refusal::Late), Told::Defaulted(4)];
-    assert_eq!(told, wanted);
-}
-
-#[test]
-fn what_waits_on_disk_is_no_memory() {
-    let folder = tempfile::tempdir().unwrap();
-    let room = Arc::new(Room::new(1 << 20, &folder.path().join("scratch")).unwrap());
-    let mut join = Join::new(i64::MAX / 4, None, room.clone());
-    let name = |n: i64| CompactString::from(format!("event-{n}"));
-    let count = 30_000;
-    join.restored().unwrap();
-    for n in 0..count {
-        join.make_room().unwrap();
-        assert_eq!(join.predicted(awaiting(name(n), n), Passing::default()).unwrap(), None);
-        join.commit();
-    }
-    assert!(join.entries.has_shelf() && join.entries.in_memory().count() < count as usize / 2);
-    for n in (0..count).rev() {
-        let Some(Fate::Joined(prediction, _)) = join.labelled(label(name(n), n, 1.0, count)).unwrap() else { panic!("{n} is lost") };
-        assert_eq!(*prediction, awaiting(name(n), n));
-        join.commit();
-        join.make_room().unwrap();
-    }
-    assert!(matches!(join.labelled(label(name(3), 0, 0.0, count)).unwrap(), Some(Fate::Refused(Refusal::Conflict, _))));
-    drop(join);
-    assert!(!room.is_short(usize::MAX), "what is gone takes no room");
-}
-
-/// What an entry costs; `cargo test --release -p tidemill-evaluator join_costs -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn join_costs() {
-    use std::time::Instant;
-    let resident = || {
-        let status = std::fs::read_to_string("/proc/self/statm").unwrap();
-        status.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
-    };
-    let count = 4_000_000;
-    let name = |n: i64| CompactString::from(format!("payment-{n:012}"));
-    let model = Arc::<tidemill_events::records::ModelRef>::default();
-    let prediction = |n: i64| Awaiting {
-        entities: Box::new([
-            CompactString::from(format!("customer-{}", n % 5000)),
-            CompactString::from(format!("terminal-{}", n % 10_000)),
-        ]),
-        model: model.clone(),
-        ..awaiting(name(n), n)
-    };
-    for limit in [usize::MAX, 256 << 20] {
-        let folder = tempfile::tempdir().unwrap();
-        let scratch = folder.path().join("scratch");
-        let mut join = Join::new(i64::MAX / 4, None, Arc::new(Room::new(limit, &scratch).unwrap()));
-        join.restored().unwrap();
-        let (before, begin) = (resident(), Instant::now());
-        for n in 0..count {
-            join.make_room().unwrap();
-            join.predicted(prediction(n), Passing::default()).unwrap();
-            if n % 500 == 0 {
-                join.commit();
-            }
-        }
-        let each = |begin: Instant| begin.elapsed().as_secs_f64() * 1e6 / count as f64;
-        let put = each(begin);
-        let memory = resident().saturating_sub(before);
-        let (estimate, disk) = join.entries.costs();
-        let begin = Instant::now();
-        for n in 0..count {
-            join.make_room().unwrap();
-            // as labels come: in another order than their events, but not in any
-            let n = (n / 10_000) * 10_000 + (n * 7_919) % 10_000;
-            assert!(matches!(join.labelled(label(name(n), n, 1.0, count)).unwrap(), Some(Fate::Joined(..))));
-            if n % 500 == 0 {
-                join.commit();
-            }
-        }
-        let per = |bytes: usize| bytes / count as usize;
-        eprintln!(
-            "limit {limit}: {put:.2} us a prediction, {:.2} us a label; memory {} MiB ({} bytes an event; believed {}), disk {} bytes an event",
-            each(begin),
-            memory >> 20,
-            per(memory),
-            per(estimate),
-            per(disk)
-        );
-    }
 }

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tidemill_events::codec::OutcomeCodec;
 use tidemill_events::control::Span;
 use tidemill_events::records::ModelRef;
+use tidemill_events::time::{DAY, MINUTE};
 use tidemill_events::topics::PerPipeline;
 use tidemill_events::views::{ModelView, OutcomeView};
 use tidemill_events::{Layout, PredictionOutcome, Source};
 
 const PARTITIONS: usize = 3;
 const SETTINGS: Settings =
-    Settings { window: 10, horizon: 7, partitions: PARTITIONS as u32, threshold: 0.5, precision_at: Some(3), exact: 6 };
+    Settings { window: 10, horizon: 7, slack: 0, partitions: PARTITIONS as u32, threshold: 0.5, precision_at: Some(3), exact: 6 };
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
@@ -217,6 +218,33 @@ fn a_silent_partition_is_waited_for_a_minute() {
     assert_eq!(windows.take(1, &at(2)), Taken::Late);
     windows.take(1, &at(13));
     assert_eq!(closed(&mut windows, start + 60_000_001, true), [], "window 10 is passed by none");
+}
+
+#[test]
+fn with_a_default_label_a_window_waits_for_the_lateness_as_well() {
+    let mut windows = Windows::new(Settings { slack: 4, partitions: 1, ..SETTINGS });
+    windows.take(0, &at(1));
+    windows.take(0, &at(12));
+    assert_eq!(closed(&mut windows, 0, true), [], "12 + 5 is at 10 + 7");
+    assert_eq!(windows.take(0, &at(9)), Taken::Counted, "the default label was given after that");
+    windows.take(0, &at(15));
+    assert_eq!(closed(&mut windows, 0, true), [], "15 + 5 is not yet at 10 + 7 + 4");
+    windows.take(0, &at(16));
+    assert_eq!(closed(&mut windows, 0, true), [(0, 2)]);
+}
+
+#[test]
+fn the_lateness_counts_where_the_file_has_a_default_label() {
+    const FILE: &str = include_str!("../../../../examples/payments/pipeline.yaml");
+    const SCHEMA: &str = include_str!("../../../../examples/payments/payment.avsc");
+    let of = |file: &str| {
+        let (pipeline, _) = tidemill_pipeline::compile("pipeline.yaml", file, |_| Ok(SCHEMA.to_owned())).unwrap();
+        Settings::of(&pipeline).map(|settings| (settings.horizon, settings.slack))
+    };
+    let with = FILE.replace("labels: { horizon: 7d }", "labels: { horizon: 7d, default: 0 }");
+    assert_eq!(of(FILE), Some((7 * DAY, 0)));
+    assert_eq!(of(&with), Some((7 * DAY, 10 * MINUTE)));
+    assert_eq!(of(&FILE.replace("performance: {", "# performance: {")), None);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Windows of event time: which outcomes belong to each, and when it is closed.
 //!
 //! **Closed.** An outcome's label is known within the horizon after its event, so a partition whose largest label time
-//! has reached a window's end and the horizon has told all of it. A window is closed when that holds for every partition
+//! has reached a window's end and the horizon has told all of it. With a default label it takes the lateness, too: only
+//! then has an event without a label got it, and before the outcome that tells that time (`join`). A window is closed when that holds for every partition
 //! of the topic. Once the topic has been read to its end, partitions that never had a record are not waited for, nor
 //! those that have been silent for a minute of wall clock while another has passed the window.
 //!
@@ -17,6 +18,7 @@ use tidemill_events::control::{Performance, Span};
 use tidemill_events::records::ModelRef;
 use tidemill_events::time::MINUTE;
 use tidemill_events::views::{ModelView, OutcomeView};
+use tidemill_pipeline::Pipeline;
 
 /// How long a partition may be silent, microseconds of wall clock, before it is no longer waited for.
 const SILENCE: i64 = MINUTE;
@@ -28,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) window: i64,
     /// How long after its event a label counts, microseconds.
     pub(crate) horizon: i64,
+    /// How far labels go by that before an event gets the default label, microseconds; 0 where there is none.
+    pub(crate) slack: i64,
     /// Partitions of `<p>.outcomes`.
     pub(crate) partitions: u32,
     /// Scores from here on are alarms.
@@ -36,6 +40,25 @@ pub(crate) struct Settings {
     pub(crate) precision_at: Option<usize>,
     /// Rows of a window that are kept one by one; 16 bytes each. Beyond them a histogram of fixed size.
     pub(crate) exact: usize,
+}
+
+/// Rows of a window that are kept one by one: 16 MB.
+const EXACT: usize = 1_000_000;
+
+impl Settings {
+    /// Those of `pipeline`, where it has that section and labels.
+    pub(crate) fn of(pipeline: &Pipeline) -> Option<Self> {
+        let (performance, labels) = pipeline.learning.performance.as_ref().zip(pipeline.learning.labels.as_ref())?;
+        Some(Self {
+            window: performance.window,
+            horizon: labels.horizon,
+            slack: labels.default.map_or(0, |_| pipeline.source.lateness),
+            partitions: pipeline.source.partitions,
+            threshold: pipeline.decision.threshold,
+            precision_at: performance.precision_at.and_then(|k| usize::try_from(k).ok()),
+            exact: EXACT,
+        })
+    }
 }
 
 /// What became of an outcome.
@@ -146,7 +169,7 @@ impl Windows {
 
     /// The label time from which on nothing more is known of `window`.
     fn closes(&self, window: Span) -> i64 {
-        window.to.saturating_add(self.settings.horizon)
+        window.to.saturating_add(self.settings.horizon).saturating_add(self.settings.slack)
     }
 
     /// `None` if nothing that overlaps `window` is written; else whether it was before this process began.
